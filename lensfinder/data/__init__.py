@@ -1,0 +1,47 @@
+"""Images in and out: readers, cutouts, calibrated stamps, shards and pipelines.
+
+Public names are imported on first use, so that reading a FITS file does not load TensorFlow.
+"""
+
+import importlib
+
+_HOMES = {
+    "Cutout": "cutout",
+    "read_cutouts": "readers",
+    "ReadLimits": "guard",
+    "Layout": "layout",
+    "load_layout": "layout",
+    "layout_names": "layout",
+    "Assume": "assembly",
+    "CutoutBatch": "assembly",
+    "assemble": "assembly",
+    "resample": "resampling",
+    "write_cutouts": "writer",
+    "write_arrays": "writer",
+    "Manifest": "manifest",
+    "read_manifest": "manifest",
+    "verify_shards": "manifest",
+    "ShardWriter": "shards",
+    "write_shards": "shards",
+    "dataset": "pipeline",
+    "from_arrays": "pipeline",
+    "load_arrays": "pipeline",
+    "fold_of": "splits",
+    "split_of": "splits",
+    "hubble_galaxies": "hubble",
+    "HubbleGalaxies": "hubble",
+    "example_set": "examples",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    return getattr(module, name)
+
+
+def __dir__():
+    return __all__

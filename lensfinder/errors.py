@@ -1,0 +1,197 @@
+"""The error policy, every error class, and the one registry of row flags.
+
+Policy
+------
+* A programmer's or a user's mistake raises a `LensfinderError`; every class also derives from the
+  built-in exception a caller would guess, so ``except ValueError`` works too.
+* A message says what was expected, what was received, and ends in the remedy.
+* One bad row among many never raises: the row keeps its place in the table and carries a `status`
+  from `STATUS`, and its numbers are NaN.
+* The values an error talks about are attributes, and errors survive pickling (workers send them).
+"""
+
+from dataclasses import dataclass
+
+
+class LensfinderError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+    def __init__(self, *args, **values):
+        super().__init__(*args)
+        self.__dict__.update(values)
+
+    def __reduce__(self):
+        return _rebuild, (type(self), self.args, dict(self.__dict__))
+
+
+def _rebuild(kind, args, values):
+    error = kind.__new__(kind)
+    Exception.__init__(error, *args)
+    error.__dict__.update(values)
+    return error
+
+
+class ArgumentError(LensfinderError, ValueError):
+    """An argument of a verb is not one it can work with."""
+
+
+# --- specifications -------------------------------------------------------------------------------
+class SpecError(LensfinderError, ValueError):
+    """A survey, population or recipe file holds a key or a value that cannot be."""
+
+
+class UnknownNameError(LensfinderError, KeyError):
+    """A name is not in its registry; `known` lists what is."""
+
+    def __init__(self, kind, name, known):
+        known = tuple(sorted(known))
+        super().__init__(
+            f"There is no {kind} named {name!r}. Known: {', '.join(known) or '(none)'}.",
+            kind=kind,
+            name=name,
+            known=known,
+        )
+
+    def __str__(self):  # KeyError would print the repr
+        return self.args[0]
+
+
+# --- images and tables in -------------------------------------------------------------------------
+class InputContractError(LensfinderError, ValueError):
+    """Images do not fit the input contract of a model."""
+
+
+class StampShapeError(InputContractError):
+    """The stamps do not have the shape the model was built for."""
+
+
+class PixelScaleError(InputContractError):
+    """The pixel scale of the images is not the one the model was built for."""
+
+
+class MissingBandError(InputContractError):
+    """A band the model needs is not among the images."""
+
+
+class UnitError(InputContractError):
+    """The images are not in the unit the model was built for."""
+
+
+class DataFormatError(LensfinderError, ValueError):
+    """A file cannot be read as what it claims to be."""
+
+
+class TruncatedFileError(DataFormatError):
+    """A file is shorter than its header says."""
+
+
+class OversizedFileError(DataFormatError):
+    """A file declares more pixels than it can hold, or than we are ready to read."""
+
+
+class DatasetSpecError(LensfinderError, ValueError):
+    """A data pipeline does not yield the elements its consumer needs."""
+
+
+class ShardError(DataFormatError):
+    """A shard does not match the manifest it belongs to."""
+
+
+# --- models ---------------------------------------------------------------------------------------
+class UntrustedArtefactError(LensfinderError, ValueError):
+    """A weight or configuration file is not what its pinned description says; nothing was loaded."""
+
+
+class PresetError(LensfinderError, ValueError):
+    """A preset cannot be built or used as asked."""
+
+
+class ArchitectureError(LensfinderError, ValueError):
+    """A network cannot be built with these arguments."""
+
+
+# --- runs -----------------------------------------------------------------------------------------
+class RecipeError(LensfinderError, ValueError):
+    """A training recipe cannot be run as written."""
+
+
+class CheckpointError(LensfinderError, RuntimeError):
+    """A run folder holds no checkpoint that can be trusted, or belongs to another run."""
+
+
+class TrainingDivergedError(LensfinderError, ArithmeticError):
+    """The loss is no longer finite."""
+
+
+class MetricError(LensfinderError, ValueError):
+    """Predictions and truth cannot be compared as given."""
+
+
+class SimulationError(LensfinderError, RuntimeError):
+    """The simulator cannot make the objects that were asked for."""
+
+
+class OutputExistsError(LensfinderError, FileExistsError):
+    """The place to write to is taken, and overwriting was not asked for."""
+
+
+class ResourceError(LensfinderError, FileNotFoundError):
+    """A folder that belongs to the package is not where it should be."""
+
+
+# --- rows -----------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Flag:
+    """One reason why a row has no numbers."""
+
+    bit: int
+    name: str
+    words: str
+
+
+class FlagSet:
+    """A registry of flags: bits never change once published, and names decode them."""
+
+    def __init__(self, name: str, flags: tuple[Flag, ...]):
+        self.name, self.flags = name, flags
+        self._by_name = {flag.name: flag for flag in flags}
+        bits = [flag.bit for flag in flags]
+        if len(set(bits)) != len(bits) or len(self._by_name) != len(flags):
+            raise ValueError(f"Flags of {name!r} must have distinct bits and names.")
+        if any(bit < 1 or bit & (bit - 1) for bit in bits):
+            raise ValueError(f"Flags of {name!r} must be powers of two. Received: {bits}.")
+
+    def __getitem__(self, name: str) -> int:
+        try:
+            return self._by_name[name].bit
+        except KeyError:
+            raise UnknownNameError(f"{self.name} flag", name, self._by_name) from None
+
+    def as_dict(self) -> dict[str, int]:
+        return {flag.name: flag.bit for flag in self.flags}
+
+    def decode(self, value: int) -> str:
+        """Names of the raised flags joined by commas, or ``"ok"``."""
+        return ",".join(flag.name for flag in self.flags if int(value) & flag.bit) or "ok"
+
+    def explain(self, value: int) -> str:
+        """The words of the raised flags, for a person."""
+        return "; ".join(flag.words for flag in self.flags if int(value) & flag.bit) or "no problem"
+
+
+STATUS = FlagSet(
+    "status",
+    (
+        Flag(1, "nan_pixels", "at least one pixel is NaN or infinite"),
+        Flag(2, "wrong_shape", "the stamp does not have the size the model needs"),
+        Flag(4, "missing_band", "a band the model needs is not in the file"),
+        Flag(8, "wrong_pixel_scale", "the pixel scale is not the one the model needs"),
+        Flag(16, "constant_image", "a band is all zero or one constant value"),
+        Flag(32, "unreadable", "the file cannot be read"),
+        Flag(64, "truncated", "the file is shorter than its header says"),
+        Flag(128, "wrong_unit", "the pixel unit is not the one the model needs"),
+        Flag(256, "edge", "the cutout is cut by the edge of its image"),
+        Flag(512, "extreme_pixels", "pixel values are beyond what a survey can record"),
+        Flag(1024, "no_score", "the network answered with a number that is not finite"),
+    ),
+)

@@ -1,0 +1,179 @@
+"""Find lenses: images in, one row with the probability of being a lens per image out."""
+
+import numpy as np
+
+from lensfinder.errors import ArgumentError
+from lensfinder.model import MODELLER, CandidateModeller, join_messages
+from lensfinder.predict import (
+    BATCH_SIZE,
+    Fitting,
+    Network,
+    Rows,
+    Run,
+    batches,
+    cutouts_of,
+    listeners,
+    metadata,
+    page_path,
+)
+from lensfinder.tables import build_table, check_output, refuse_existing, write_table
+
+FINDER = "compact-finder/euclid-vis"
+THRESHOLD = 0.5
+
+
+def find(
+    images,
+    *,
+    preset=FINDER,
+    output=None,
+    ids=None,
+    layout=None,
+    resample: bool = False,
+    fitting: Fitting | None = None,
+    threshold: float = THRESHOLD,
+    model=None,
+    report=True,
+    batch_size: int = BATCH_SIZE,
+    overwrite: bool = False,
+    watch=(),
+):
+    """Score every image for being a strong gravitational lens.
+
+    Parameters
+    ----------
+    images : path, sequence of paths, iterable of Cutout, or dict of str to array (N, H, W, bands)
+        Files, folders and globs; or cutouts; or arrays per group, in e-/s (the contract's unit),
+        row 0 at the bottom.
+    preset : str or path
+        The network, or the folder of one.
+    output : path or None
+        Where to write the table: ``.ecsv``, ``.fits``, ``.parquet`` or ``.csv``.
+    ids : sequence of str or None
+        Names of the rows, for arrays.
+    layout : str, path or None
+        Layout of the files, if they are not ours.
+    resample : bool
+        Whether images of another pixel scale are resampled (flux is conserved).
+    fitting : Fitting or None
+        What else is done to make images of other surveys fit (`lensfinder.predict.Fitting`).
+    threshold : float
+        From which ``p_lens`` on a row is a candidate: modelled, and shown with its numbers on the
+        page. It does not change the scores.
+    model : None, bool, str or path
+        Whether candidates are modelled: True for the default preset, or the preset's name.
+    report : bool or path
+        Whether a page is written beside the table (``<table>.report.html``), or its own place.
+    batch_size : int
+        Objects per step; the scores do not depend on it.
+    overwrite : bool
+        Whether existing files may be replaced.
+    watch : sequence of Listener
+        Who else follows the run, e.g. a progress bar.
+
+    Returns
+    -------
+    astropy.table.Table
+        One row per image, in their order, equal ids included: ``id``, ``p_lens``, ``rank`` (1 is
+        the highest score, 0 none), with `model` also ``model_status`` and the parameters of
+        `lensfinder.model`, then ``status`` and ``message``. Numbers are NaN where status is not
+        ``ok``.
+
+    Raises
+    ------
+    OutputExistsError
+        If an output exists already; before anything is computed.
+    UnknownNameError, PresetError, UntrustedArtefactError
+        If a preset is not there, is for another task, or not what it should be; before anything is
+        written.
+    ArgumentError
+        If the threshold is not a probability, or the images are of an unknown kind.
+    InputContractError
+        If arrays do not fit the preset's contract.
+    """
+    if not 0 <= threshold <= 1:
+        raise ArgumentError(f"The threshold is a probability, 0 to 1. Received: {threshold}.")
+    output = None if output is None else check_output(output, overwrite=overwrite)
+    page = page_path(report, output)
+    if page is not None:
+        refuse_existing(page, overwrite)
+    fitting = fitting or Fitting()
+    network = Network(preset, "finder", batch_size=batch_size)
+    modeller_name = MODELLER if model is True else model or None
+    modeller = modeller_name and Network(modeller_name, "modeller", batch_size=batch_size)
+    candidates = modeller and CandidateModeller(modeller, resample=resample, fitting=fitting)
+    bands = _bands(fitting, network, modeller)
+    source = cutouts_of(images, network.contract, ids=ids, layout=layout, bands=bands)
+    following = listeners(watch, page)
+    for listener in following:
+        listener.start(Run("find", network, modeller, threshold))
+
+    rows = Rows()
+    for chunk in batches(source, network.batch_size):
+        answers = network(chunk, resample=resample, fitting=fitting)
+        first = rows.add(chunk, answers)
+        if candidates:
+            for i in np.flatnonzero(answers.values[:, 0] >= threshold):  # NaN compares false
+                candidates.add(first + int(i), chunk[i])
+        for listener in following:
+            listener.batch(first, chunk, answers)
+
+    common, values = rows.columns(1)
+    scores = values[:, 0]
+    columns = {"id": common["id"], "p_lens": scores, "rank": ranks(scores)}
+    messages = common["message"]
+    if candidates:
+        parameters, remarks = candidates.columns(len(scores))
+        columns.update(parameters)
+        messages = join_messages(messages, remarks)
+    columns.update(status=common["status"], message=messages)
+    options = {
+        "preset": preset,
+        "threshold": threshold,
+        "model": model is True,
+        "modeller": None if isinstance(model, bool) else model,
+        "layout": layout,
+        "resample": resample,
+        **fitting.options(),
+        "batch_size": None if batch_size == BATCH_SIZE else batch_size,
+        "output": output,
+    }
+    meta = metadata("find", network, images, options, columns)
+    meta["threshold"] = float(threshold)
+    if modeller:
+        meta["modeller"] = modeller.facts()
+    table = build_table(columns, meta)
+    if output is not None:
+        write_table(table, output, overwrite=overwrite)
+    for listener in following:
+        listener.finish(table)
+    return table
+
+
+def ranks(scores) -> np.ndarray:
+    """Place of every score in the order from the highest; equal scores keep the order of the rows.
+
+    Parameters
+    ----------
+    scores : array (N,)
+        Scores, NaN for none.
+
+    Returns
+    -------
+    array (N,) of int32
+        1 for the highest score, 0 for rows without one.
+    """
+    scores = np.asarray(scores)
+    scored = np.flatnonzero(np.isfinite(scores))
+    order = scored[np.argsort(-scores[scored], kind="stable")]
+    result = np.zeros(len(scores), np.int32)
+    result[order] = np.arange(1, len(order) + 1)
+    return result
+
+
+def _bands(fitting, network, modeller):
+    """Names of the bands that either network needs, each once."""
+    needed = fitting.bands_of(network.contract)
+    if modeller:
+        needed += fitting.bands_of(modeller.contract)
+    return tuple(dict.fromkeys(needed))

@@ -1,0 +1,239 @@
+"""Model lenses: images in, one row of lens parameters per image out."""
+
+import numpy as np
+
+from lensfinder.errors import STATUS
+from lensfinder.lensing.ellipticity import Ellipticity
+from lensfinder.predict import (
+    BATCH_SIZE,
+    Fitting,
+    Network,
+    Rows,
+    Run,
+    batches,
+    cutouts_of,
+    listeners,
+    metadata,
+    page_path,
+)
+from lensfinder.tables import build_table, check_output, refuse_existing, write_table
+
+MODELLER = "six-layer-cnn/euclid-vis"
+
+
+def model(
+    images,
+    *,
+    preset=MODELLER,
+    output=None,
+    ids=None,
+    layout=None,
+    resample: bool = False,
+    fitting: Fitting | None = None,
+    report=True,
+    batch_size: int = BATCH_SIZE,
+    overwrite: bool = False,
+    watch=(),
+):
+    """Predict the lens parameters of every image.
+
+    Every image is taken to be a lens: the network answers for any galaxy. Run `find` first, or
+    `find(..., model=True)`.
+
+    Parameters
+    ----------
+    images : path, sequence of paths, iterable of Cutout, or dict of str to array (N, H, W, bands)
+        Files, folders and globs; or cutouts; or arrays per group, in e-/s (the contract's unit),
+        row 0 at the bottom.
+    preset : str or path
+        The network, or the folder of one.
+    output : path or None
+        Where to write the table: ``.ecsv``, ``.fits``, ``.parquet`` or ``.csv``.
+    ids : sequence of str or None
+        Names of the rows, for arrays.
+    layout : str, path or None
+        Layout of the files, if they are not ours.
+    resample : bool
+        Whether images of another pixel scale are resampled (flux is conserved).
+    fitting : Fitting or None
+        What else is done to make images of other surveys fit (`lensfinder.predict.Fitting`).
+    report : bool or path
+        Whether a page is written beside the table (``<table>.report.html``), or its own place.
+    batch_size : int
+        Objects per step; the answers do not depend on it.
+    overwrite : bool
+        Whether existing files may be replaced.
+    watch : sequence of Listener
+        Who else follows the run, e.g. a progress bar.
+
+    Returns
+    -------
+    astropy.table.Table
+        One row per image, in their order: ``id``, the preset's targets (``theta_E`` in arcsec,
+        ``e1``, ``e2``, ...), ``q`` and ``phi`` (rad, from +x towards +y) derived from e1 and e2,
+        ``status`` and ``message``. Numbers are NaN where status is not ``ok``.
+
+    Raises
+    ------
+    OutputExistsError
+        If an output exists already; before anything is computed.
+    UnknownNameError, PresetError, UntrustedArtefactError
+        If the preset is not there, not a modeller, or not what it should be; before anything is
+        written.
+    InputContractError
+        If arrays do not fit the preset's contract.
+    """
+    output = None if output is None else check_output(output, overwrite=overwrite)
+    page = page_path(report, output)
+    if page is not None:
+        refuse_existing(page, overwrite)
+    network = Network(preset, "modeller", batch_size=batch_size)
+    fitting = fitting or Fitting()
+    bands = fitting.bands_of(network.contract)
+    source = cutouts_of(images, network.contract, ids=ids, layout=layout, bands=bands)
+    following = listeners(watch, page)
+    for listener in following:
+        listener.start(Run("model", network))
+
+    rows = Rows()
+    for chunk in batches(source, network.batch_size):
+        answers = network(chunk, resample=resample, fitting=fitting)
+        first = rows.add(chunk, answers)
+        for listener in following:
+            listener.batch(first, chunk, answers)
+
+    targets = network.preset.targets
+    columns, values = rows.columns(len(targets))
+    parameters, remarks = parameter_columns(targets, values)
+    columns = {
+        "id": columns["id"],
+        **parameters,
+        "status": columns["status"],
+        "message": join_messages(columns["message"], remarks),
+    }
+    options = {
+        "preset": preset,
+        "layout": layout,
+        "resample": resample,
+        **fitting.options(),
+        "batch_size": None if batch_size == BATCH_SIZE else batch_size,
+        "output": output,
+    }
+    table = build_table(columns, metadata("model", network, images, options, columns))
+    if output is not None:
+        write_table(table, output, overwrite=overwrite)
+    for listener in following:
+        listener.finish(table)
+    return table
+
+
+def parameter_columns(targets, values) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Columns of a modeller's answers, with the axis ratio and angle that follow from e1 and e2.
+
+    Parameters
+    ----------
+    targets : sequence of str
+        What the network predicts, in order.
+    values : array (N, targets)
+        Its answers, in physical units; NaN where there is none.
+
+    Returns
+    -------
+    columns : dict of str to array (N,) float32
+        The targets, then q and phi if e1 and e2 are among them.
+    remarks : list of str
+        Per row, what is unphysical about the answer; empty if nothing is. Such numbers are kept as
+        they are; a derived one that does not exist is NaN.
+    """
+    columns = {name: values[:, i].astype(np.float32) for i, name in enumerate(targets)}
+    remarks = [""] * len(values)
+    if "theta_E" in columns:
+        for row in np.flatnonzero(columns["theta_E"] <= 0):
+            remarks[row] = "the predicted Einstein radius is not positive"
+    if {"e1", "e2"} <= set(columns):
+        e1, e2 = columns["e1"].astype(float), columns["e2"].astype(float)
+        impossible = np.hypot(e1, e2) >= 1
+        exists = np.isfinite(e1 + e2) & ~impossible
+        q, phi = np.full(len(values), np.nan), np.full(len(values), np.nan)
+        shape = Ellipticity(e1[exists], e2[exists])
+        q[exists], phi[exists] = shape.axis_ratio(), shape.position_angle()
+        columns["q"], columns["phi"] = q.astype(np.float32), phi.astype(np.float32)
+        for row in np.flatnonzero(impossible):
+            remarks[row] = join_messages(
+                [remarks[row]], ["the predicted ellipticity is beyond 1, so q and phi do not exist"]
+            )[0]
+    return columns, remarks
+
+
+def join_messages(first, second) -> list[str]:
+    """Messages of the same rows in one, separated by semicolons."""
+    return ["; ".join(filter(None, pair)) for pair in zip(first, second, strict=True)]
+
+
+class CandidateModeller:
+    """Models the candidates of a running search, a full batch at a time.
+
+    Parameters
+    ----------
+    network : Network
+        The modeller.
+    resample : bool
+        Whether images of another pixel scale are resampled.
+    fitting : Fitting or None
+        What else is done to make images fit.
+    """
+
+    def __init__(self, network: Network, *, resample: bool, fitting: Fitting | None = None):
+        self.network, self.resample, self.fitting = network, resample, fitting
+        self._waiting, self._rows = [], []
+        self._answers: dict[int, tuple[np.ndarray, int, str]] = {}
+
+    def add(self, row: int, cutout) -> None:
+        """Model one more row, now or later.
+
+        Parameters
+        ----------
+        row : int
+            Its number in the table.
+        cutout : Cutout
+            Its images.
+        """
+        self._rows.append(row)
+        self._waiting.append(cutout)
+        if len(self._waiting) == self.network.batch_size:
+            self._flush()
+
+    def columns(self, count: int) -> tuple[dict[str, np.ndarray], list[str]]:
+        """Columns of a table of `count` rows, NaN where nothing was modelled.
+
+        Parameters
+        ----------
+        count : int
+            Rows of the table.
+
+        Returns
+        -------
+        columns : dict of str to array (count,)
+            ``model_status`` (empty where nothing was asked) and the parameters.
+        messages : list of str
+            Per row, what is wrong with the answer.
+        """
+        self._flush()
+        targets = self.network.preset.targets
+        values = np.full((count, len(targets)), np.nan, np.float32)
+        status, messages = [""] * count, [""] * count
+        for row, (answer, bits, message) in self._answers.items():
+            values[row], status[row], messages[row] = answer, STATUS.decode(bits), message
+        columns, remarks = parameter_columns(targets, values)
+        return {"model_status": status, **columns}, join_messages(messages, remarks)
+
+    def _flush(self):
+        if self._waiting:
+            answers = self.network(self._waiting, resample=self.resample, fitting=self.fitting)
+            for i, row in enumerate(self._rows):
+                self._answers[row] = (
+                    answers.values[i],
+                    int(answers.status[i]),
+                    answers.messages[i] and f"modelling: {answers.messages[i]}",
+                )
+            self._waiting, self._rows = [], []

@@ -1,0 +1,25 @@
+"""What `find` and `model` share: images of any form to batches, to answers, to rows.
+
+Everything streams: at most one batch of cutouts is held, however many there are.
+"""
+
+from lensfinder.predict.fitting import Fitting
+from lensfinder.predict.images import batches, cutouts_of
+from lensfinder.predict.network import BATCH_SIZE, Answers, Network, Rows
+from lensfinder.predict.run import Listener, Run, command_line, listeners, metadata, page_path
+
+__all__ = [
+    "BATCH_SIZE",
+    "Answers",
+    "Fitting",
+    "Listener",
+    "Network",
+    "Rows",
+    "Run",
+    "batches",
+    "command_line",
+    "cutouts_of",
+    "listeners",
+    "metadata",
+    "page_path",
+]

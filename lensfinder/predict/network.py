@@ -1,0 +1,177 @@
+"""A preset that answers: images of a batch in, one row of numbers per image out."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lensfinder.data import Cutout, assemble
+from lensfinder.errors import STATUS, ArgumentError, PresetError
+from lensfinder.predict.fitting import Fitting
+from lensfinder.tables import clean_message
+from lensfinder.zoo import fixed_predict, open_preset
+from lensfinder.zoo.predict import BATCH_SIZE
+
+
+@dataclass
+class Answers:
+    """What a network said about one batch of objects.
+
+    Attributes
+    ----------
+    images : dict of str to array (N, H, W, bands)
+        What it was shown, in the contract's unit; zeros for rows with a problem.
+    values : array (N, outputs) float32
+        Its answers; NaN for rows with a problem.
+    status : array (N,) int
+        Bits of `STATUS`.
+    messages : list of str
+        What is wrong with a row, in words; empty if nothing is.
+    """
+
+    images: dict[str, np.ndarray]
+    values: np.ndarray
+    status: np.ndarray
+    messages: list[str]
+
+
+class Network:
+    """A preset that is loaded and ready to answer at a fixed batch size.
+
+    Parameters
+    ----------
+    name : str or path
+        Preset, or folder of one.
+    task : str
+        What the preset must be for: ``"finder"`` or ``"modeller"``.
+    batch_size : int
+        Objects per step.
+
+    Raises
+    ------
+    PresetError
+        If the preset is for another task.
+    UnknownNameError, UntrustedArtefactError
+        If there is no such preset, or its files are not what they should be.
+    """
+
+    def __init__(self, name, task: str, *, batch_size: int = BATCH_SIZE):
+        if int(batch_size) != batch_size or batch_size < 1:
+            raise ArgumentError(
+                f"The batch size must be a whole number > 0. Received: {batch_size}."
+            )
+        self.preset = open_preset(name)
+        if self.preset.task != task:
+            raise PresetError(
+                f"The preset {self.preset.name!r} is a {self.preset.task}. Expected a {task}: "
+                "`lensfinder models list` shows what there is.",
+                expected=task,
+                received=self.preset.task,
+            )
+        self.contract = self.preset.contract
+        self.batch_size = int(batch_size)
+        self.keras_model = self.preset.load()
+        # XLA is off on purpose: on a GPU it moves scores by 1e-2, and thresholds with them
+        self._predict = fixed_predict(
+            self.keras_model, batch_size=self.batch_size, jit_compile=False
+        )
+
+    def __call__(
+        self, cutouts: list[Cutout], *, resample: bool = False, fitting: Fitting | None = None
+    ) -> Answers:
+        """Answers for some objects; a bad one neither raises nor changes the others.
+
+        Parameters
+        ----------
+        cutouts : list of Cutout
+            The objects.
+        resample : bool
+            Whether images of another pixel scale are resampled to the network's.
+        fitting : Fitting or None
+            What else is done to make images fit.
+
+        Returns
+        -------
+        Answers
+            One row per cutout.
+        """
+        how = (fitting or Fitting()).arguments()
+        batch = assemble(cutouts, self.contract, resample=resample, **how)
+        status = np.array(batch.status, np.int64)
+        values = np.array(self._predict(batch.images), np.float32)  # a copy we may write to
+        messages = [clean_message(text) for text in batch.messages]
+        broken = (status == 0) & ~np.isfinite(values).all(axis=1)
+        status[broken] |= STATUS["no_score"]
+        values[status != 0] = np.nan
+        for row in np.flatnonzero(status):
+            messages[row] = messages[row] or clean_message(STATUS.explain(status[row]))
+        return Answers(batch.images, values, status, messages)
+
+    def facts(self) -> dict:
+        """What a table's metadata says about the network."""
+        return {
+            "preset": str(self.preset.name),
+            "contract": self.contract.model_dump(mode="json"),
+        }
+
+
+@dataclass
+class Rows:
+    """Columns that grow batch by batch.
+
+    Attributes
+    ----------
+    ids, messages : list of str
+        Of every row so far.
+    status, values : list of array
+        One array per batch: bits of `STATUS` (N,), and answers (N, outputs).
+    """
+
+    ids: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    status: list[np.ndarray] = field(default_factory=list)
+    values: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, cutouts, answers) -> int:
+        """Append a batch.
+
+        Parameters
+        ----------
+        cutouts : list of Cutout
+            Its objects.
+        answers : Answers
+            What was said about them.
+
+        Returns
+        -------
+        int
+            Number of its first row.
+        """
+        first = len(self.ids)
+        self.ids += [cutout.id for cutout in cutouts]
+        self.messages += answers.messages
+        self.status.append(answers.status)
+        self.values.append(answers.values)
+        return first
+
+    def columns(self, outputs: int) -> tuple[dict, np.ndarray]:
+        """The columns that every table has, and the answers.
+
+        Parameters
+        ----------
+        outputs : int
+            Answers per row, for a table without rows.
+
+        Returns
+        -------
+        columns : dict
+            id, status and message.
+        values : array (N, outputs) float32
+            Answers.
+        """
+        status = np.concatenate([np.zeros(0, np.int64), *self.status])
+        values = np.concatenate([np.zeros((0, outputs), np.float32), *self.values])
+        return {
+            "id": self.ids,
+            "status": [STATUS.decode(bits) for bits in status],
+            "message": self.messages,
+        }, values

@@ -1,0 +1,154 @@
+"""The model card of a preset, written from what was measured, not from memory."""
+
+# Pearson et al. 2019, table 1: RMS with lens light present, by survey
+PEARSON_TABLE_1 = {
+    "euclid-vis": (0.081, 0.100, 0.104, 0.085, 0.347),
+    "lsst-r": (0.105, 0.100, 0.099, 0.082, 0.335),
+    "lsst-gri": (0.083, 0.081, 0.080, 0.069, 0.274),
+}
+PEARSON_ROWS = ("theta_E", "e1", "e2", "ellipticity", "orientation")
+UNITS = {"theta_E": "arcsec", "orientation": "rad"}
+
+
+def model_card(recipe, figures: dict) -> str:
+    """Markdown text about a preset: what it is, takes and gives, how it was made, how good it is.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How it was trained.
+    figures : dict
+        What was measured, as in ``metrics.json``.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    parts = [f"# {recipe.preset}", recipe.description.strip(), *_inputs(recipe)]
+    parts += _training(recipe, figures["training"])
+    data = figures["data"]
+    parts.append(
+        f"## Measured\n\nOn {data['n']:,} mocks of the population `{data['population']}` for "
+        f"the survey `{data['survey']}` (seed {data['seed']}, objects from {data['start']}), none "
+        "of which was used in training. Errors (±) are standard deviations over bootstrap samples."
+    )
+    parts += _finder(figures["finder"]) if "finder" in figures else []
+    parts += _modeller(figures["modeller"], data) if "modeller" in figures else []
+    parts.append(
+        "## Limits\n\nTrained and measured on mocks alone: figures on real images are lower, for "
+        "every published network. The input contract (bands, order, stamp, pixel scale, unit) is "
+        f"checked at every prediction. `lensfinder evaluate {recipe.preset}` measures again."
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _inputs(recipe):
+    contract = recipe.contract()
+    lines = [
+        f"- `{group.name}`: {group.stamp} x {group.stamp} pixels of {group.pixel_scale:g} arcsec, "
+        f"bands {', '.join(group.bands)}, {contract.unit}"
+        for group in contract.groups
+    ]
+    if recipe.task == "finder":
+        gives = "`p_lens`, the probability that the object is a strong lens, where lenses are as "
+        gives += "frequent as in the training population"
+    else:
+        gives = ", ".join(
+            f"`{target.name}`{f' ({target.unit})' if target.unit else ''}"
+            for target in recipe.targets
+        )
+    return ["## Takes and gives\n\n" + "\n".join(lines) + f"\n- gives {gives}"]
+
+
+def _training(recipe, training):
+    source = recipe.data.kind
+    if source == "simulator":
+        source = (
+            f"fresh mocks of `{recipe.data.population}` (seed {recipe.data.seed}), none seen twice"
+        )
+    early = "" if training["finished"] else f" (of {recipe.epochs} in the recipe: stopped early)"
+    return [
+        "## Training\n\n"
+        f"Architecture `{recipe.network.name}`, {training['parameters']:,} parameters. "
+        f"{training['objects']:,} objects ({source}) in {training['steps']:,} steps of "
+        f"{recipe.batch_size}; {recipe.optimizer.name}, {recipe.schedule.kind} learning rate, loss "
+        f"`{recipe.loss.name}`. Epoch {training['best_epoch']} of {training['epochs']}{early}, the "
+        "one of the lowest validation loss, was kept. Weights are stored as "
+        f"{training['stored_as']}; figures are of the stored weights."
+    ]
+
+
+def _finder(found):
+    std = found["std"]
+    rows = [
+        ("ROC AUC", "roc_auc"),
+        ("Precision-recall AUC", "precision_recall_auc"),
+        ("Completeness at FPR 1e-2", "tpr_at_fpr_0.01"),
+        ("Completeness at FPR 1e-3", "tpr_at_fpr_0.001"),
+        ("Completeness at FPR 1e-4", "tpr_at_fpr_0.0001"),
+        ("Completeness with no false positive", "tpr0"),
+        ("Completeness with fewer than ten", "tpr10"),
+    ]
+    lines = ["| figure | value |", "|---|---|"]
+    for words, name in rows:
+        value = found[name]
+        shown = (
+            "not measurable on so few" if value is None else f"{value:.4f} ± {_short(std[name])}"
+        )
+        lines.append(f"| {words} | {shown} |")
+    lines.append(f"| F_beta (beta² = 0.001), best threshold | {found['f_beta']:.4f} |")
+    lines.append(
+        f"| Calibration error (15 bins; a perfect model stays below "
+        f"{found['calibration_error_null_99']:.4f}) | {found['calibration_error']:.4f} |"
+    )
+    for prevalence, values in found["purity_at_half_completeness"].items():
+        lines.append(
+            f"| Purity at completeness 0.5, prevalence {prevalence} (95 % lower limit) | "
+            f"{values['purity']:.3f} ({values['purity_lower']:.3f}) |"
+        )
+    text = [f"{found['lenses']:,} of the objects are lenses.", "\n".join(lines)]
+    kinds = {k: v for k, v in found.get("non_lenses", {}).items() if isinstance(v, dict)}
+    if kinds:
+        lines = [
+            "| non-lens | objects | share that passes the FPR 1e-2 threshold |",
+            "|---|---|---|",
+        ]
+        lines += [
+            f"| {kind} | {v['objects']:,} | {v['false_positive_rate']:.4f} |"
+            for kind, v in kinds.items()
+        ]
+        text.append("\n".join(lines))
+    return text
+
+
+def _modeller(found, data):
+    paper = PEARSON_TABLE_1.get(data["survey"])
+    if data["population"] != "pearson2019-test":
+        paper = None
+    head = "| parameter | RMS | bias | NMAD | always answering the mean |"
+    lines = [
+        head + (" paper |" if paper else ""),
+        "|---|---|---|---|---|" + ("---|" if paper else ""),
+    ]
+    for name, v in found["parameters"].items():
+        unit = f" ({UNITS[name]})" if name in UNITS else ""
+        line = (
+            f"| {name}{unit} | {v['rms']:.4f} ± {v['rms_std']:.4f} | {v['bias']:+.4f} | "
+            f"{v['nmad']:.4f} | {v['rms_constant']:.4f} |"
+        )
+        if paper:
+            known = dict(zip(PEARSON_ROWS, paper, strict=True)).get(name)
+            line += f" {known:.3f} |" if known is not None else " |"
+        lines.append(line)
+    text = ["\n".join(lines)]
+    if paper:
+        text.append(
+            "Paper: Pearson et al. 2019, table 1, with lens light, on the authors' own mocks, "
+            "which are not public."
+        )
+    return text
+
+
+def _short(value):
+    return "?" if value is None else f"{value:.4f}"

@@ -1,0 +1,100 @@
+"""The network of a recipe: built, compiled, adapted."""
+
+from lensfinder.training.losses import make_loss
+from lensfinder.training.optimizers import make_optimizer
+
+
+def network_arguments(recipe) -> dict:
+    """Arguments of the recipe's builder, with the ranges of its targets.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe.
+
+    Returns
+    -------
+    dict
+        Keyword arguments of the architecture.
+    """
+    arguments = dict(recipe.network.arguments)
+    if recipe.targets:
+        # the head and the loss must mean the same by 0 and 10: one home for both, the targets
+        arguments["ranges"] = {target.name: (target.low, target.high) for target in recipe.targets}
+    return arguments
+
+
+def build_network(recipe):
+    """Build the untrained network of a recipe; the same weights every time.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe; its seed becomes Keras' global seed.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled.
+    """
+    import keras
+
+    from lensfinder import zoo
+
+    keras.utils.set_random_seed(recipe.seed)
+    return zoo.build(
+        recipe.network.name,
+        recipe.contract(),
+        recipe.task,
+        targets=recipe.truth_columns if recipe.targets else None,
+        **network_arguments(recipe),
+    )
+
+
+def compile_network(model, recipe):
+    """Compile a network as its recipe says, and build its optimiser.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `build_network`.
+    recipe : Recipe
+        The recipe.
+
+    Returns
+    -------
+    keras.Model
+        The same model.
+    """
+    import keras
+
+    optimizer = make_optimizer(recipe)
+    # without XLA, JAX would run every operation by itself from Python
+    jit_compile = recipe.jit_compile or keras.backend.backend() == "jax"
+    model.compile(optimizer=optimizer, loss=make_loss(recipe), jit_compile=jit_compile)
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+def adapt_network(model, recipe, source) -> int:
+    """Adapt the preprocessing inside a network to the first objects of its training data.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `build_network`.
+    recipe : Recipe
+        The recipe.
+    source : Source
+        Training data.
+
+    Returns
+    -------
+    int
+        Number of objects seen; 0 if the network has nothing to adapt.
+    """
+    from lensfinder import zoo
+
+    count = min(-(-recipe.adapt_size // recipe.batch_size), recipe.steps_per_epoch)
+    batches = (batch.images for batch in source.batches(0, 0, count))
+    return zoo.adapt(model, batches, limit=recipe.adapt_size)

@@ -1,0 +1,309 @@
+"""A training recipe: everything that decides which weights come out, in one frozen object."""
+
+import math
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lensfinder.errors import LensfinderError, RecipeError, SpecError, UnknownNameError
+from lensfinder.paths import data_specs_dir
+from lensfinder.specs import load_population, load_survey, read_yaml, validate
+from lensfinder.specs.contract import InputContract
+from lensfinder.tables import COLUMNS
+
+TASKS = ("finder", "modeller")
+Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
+Scalar = bool | int | float | str
+# an optimiser's or a layer's argument: plain data only, finite numbers only
+Argument = Scalar | None | list[Scalar] | dict[str, Scalar]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Target(_Part):
+    """A parameter to predict, and the range that the network sees as 0 to 10."""
+
+    name: str
+    low: float = Field(allow_inf_nan=False)
+    high: float = Field(allow_inf_nan=False)
+    unit: str
+    weight: float = Field(default=1.0, gt=0, le=1000, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _sensible(self):
+        if self.name not in COLUMNS:
+            raise ValueError(str(UnknownNameError("target", self.name, COLUMNS)))
+        expected = COLUMNS[self.name].unit
+        if self.unit != expected:
+            raise ValueError(f"{self.name} is in {expected!r}, not in {self.unit!r}.")
+        if not self.low < self.high:
+            raise ValueError(f"{self.name} needs low < high.")
+        return self
+
+
+class Named(_Part):
+    """A thing by name, with its declared arguments."""
+
+    name: str
+    arguments: dict[str, Argument] = {}
+
+    @model_validator(mode="after")
+    def _finite(self):
+        for key, value in self.arguments.items():
+            for number in _flat(value):
+                if isinstance(number, float) and not math.isfinite(number):
+                    raise ValueError(f"{key} must be finite.")
+        return self
+
+
+class Mocks(_Part):
+    """Objects from the simulator: ``start``, ``start + 1``, ... of one seed; none ever repeats."""
+
+    kind: Literal["simulator"] = "simulator"
+    population: str
+    seed: int = Field(ge=0, lt=2**31)
+    start: int = Field(default=0, ge=0, lt=2**31)
+
+
+class Shards(_Part):
+    """Objects from a folder of shards, shuffled anew each epoch from `shuffle_seed`."""
+
+    kind: Literal["shards"]
+    folder: str
+    shuffle_seed: int = Field(default=1, ge=0, lt=2**31)
+    split: Literal["train"] = "train"
+
+
+class Arrays(_Part):
+    """Objects that the caller of `train` hands over."""
+
+    kind: Literal["arrays"]
+
+
+class Held(_Part):
+    """Objects kept apart from training, to choose the best epoch or to report figures."""
+
+    population: str
+    seed: int = Field(ge=0, lt=2**31)
+    start: int = Field(default=0, ge=0, lt=2**31)
+    size: int = Field(ge=1, le=10_000_000)
+
+
+class Constant(_Part):
+    """One learning rate."""
+
+    kind: Literal["constant"]
+    learning_rate: Rate
+
+
+class Cosine(_Part):
+    """Linear warm-up, then half a cosine over the rest of the training."""
+
+    kind: Literal["cosine"]
+    peak: Rate
+    floor: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    warmup_steps: int = Field(default=0, ge=0)
+
+
+class Stepped(_Part):
+    """A learning rate that is multiplied by `factor` at each boundary (steps)."""
+
+    kind: Literal["step"]
+    peak: Rate
+    factor: float = Field(gt=0, lt=1)
+    boundaries: tuple[int, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _ascending(self):
+        if list(self.boundaries) != sorted(set(self.boundaries)) or self.boundaries[0] < 1:
+            raise ValueError("boundaries must be positive and ascending.")
+        return self
+
+
+class Recipe(BaseModel):
+    """How one preset is trained.
+
+    Attributes
+    ----------
+    preset, description : str
+        Name of the preset to write, and what it is.
+    survey : str
+        Survey whose images it takes; `groups` chooses among the survey's groups.
+    task : {"finder", "modeller"}
+        What it predicts; a modeller has `targets`.
+    network : Named
+        Builder of the zoo and its arguments (preprocessing and augmentation among them).
+    data : Mocks, Shards or Arrays
+        What it is trained on.
+    adapt_size : int
+        Objects of the training data that preprocessing layers are adapted to before training.
+    validation, test : Held
+        Objects kept apart.
+    optimizer, schedule, loss
+        What is minimised, and how.
+    batch_size, steps_per_epoch, epochs : int
+        An epoch is a number of steps: between two of them the network is validated and saved.
+    patience : int or None
+        Stop after so many epochs without a better validation loss.
+    jit_compile : bool
+        Whether TensorFlow compiles the training step with XLA. Always stated, because Keras would
+        otherwise choose by the machine. JAX always compiles.
+    seed : int
+        Of the initial weights and of the layers' random numbers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    preset: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9-]*$")
+    description: str
+    survey: str
+    groups: tuple[str, ...] | None = None
+    task: Literal[TASKS]
+    targets: tuple[Target, ...] = ()
+    network: Named
+    data: Annotated[Mocks | Shards | Arrays, Field(discriminator="kind")]
+    adapt_size: int = Field(default=4096, ge=1, le=1_000_000)
+    validation: Held | None = None
+    test: Held | None = None
+    optimizer: Named
+    schedule: Annotated[Constant | Cosine | Stepped, Field(discriminator="kind")]
+    loss: Named
+    batch_size: int = Field(ge=1, le=65536)
+    steps_per_epoch: int = Field(ge=1, le=10_000_000)
+    epochs: int = Field(ge=1, le=100_000)
+    patience: int | None = Field(default=None, ge=1)
+    jit_compile: bool
+    seed: int = Field(ge=0, lt=2**31)
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        names = [target.name for target in self.targets]
+        if (self.task == "modeller") != bool(names):
+            raise ValueError("a modeller has targets, a finder has none.")
+        if len(set(names)) != len(names):
+            raise ValueError(f"each target may stand once only: {names}.")
+        schedule = self.schedule
+        if schedule.kind == "cosine" and schedule.warmup_steps >= self.total_steps:
+            raise ValueError(f"warmup_steps must be below the total of {self.total_steps} steps.")
+        if schedule.kind == "cosine" and schedule.floor > schedule.peak:
+            raise ValueError("the floor of the learning rate must not exceed its peak.")
+        if self.data.kind != "arrays" and self.validation is None:
+            raise ValueError("validation is missing; only data handed over may do without.")
+        self._check_disjoint()
+        return self
+
+    def _check_disjoint(self):
+        ranges = {
+            name: (held.seed, held.start, held.start + held.size)
+            for name, held in (("validation", self.validation), ("test", self.test))
+            if held is not None
+        }
+        if self.data.kind == "simulator":
+            last = self.data.start + self.total_steps * self.batch_size
+            ranges["data"] = (self.data.seed, self.data.start, last)
+        names = sorted(ranges)
+        for index, one in enumerate(names):
+            for other in names[index + 1 :]:
+                (seed, low, high), (seed2, low2, high2) = ranges[one], ranges[other]
+                if seed == seed2 and low < high2 and low2 < high:
+                    raise ValueError(
+                        f"{one} (seed {seed}, objects {low} to {high}) and {other} ({low2} to "
+                        f"{high2}) share objects; give them different seeds."
+                    )
+
+    @property
+    def total_steps(self) -> int:
+        """Number of training steps in all."""
+        return self.epochs * self.steps_per_epoch
+
+    @property
+    def truth_columns(self) -> tuple[str, ...]:
+        """Columns of the truth table that the network is trained on."""
+        return tuple(target.name for target in self.targets) or ("label",)
+
+    def contract(self) -> InputContract:
+        """Input contract of the network: the survey's, or that of the chosen groups.
+
+        Returns
+        -------
+        InputContract
+            Groups, bands, stamp sizes and pixel scales.
+        """
+        return InputContract.from_survey(load_survey(self.survey), self.groups)
+
+    def resolved(self) -> dict:
+        """The recipe with the survey and populations it names written out, as plain data.
+
+        Two runs with the same resolved recipe train on the same objects, even if a survey's file
+        was edited in between.
+
+        Returns
+        -------
+        dict
+            JSON-able.
+        """
+        parts = {"recipe": self.model_dump(mode="json")}
+        parts["survey"] = load_survey(self.survey).model_dump(mode="json")
+        named = {
+            part.population
+            for part in (self.data, self.validation)
+            if getattr(part, "population", None)
+        }
+        parts["populations"] = {
+            name: load_population(name).model_dump(mode="json") for name in sorted(named)
+        }
+        return parts
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with the package.
+
+    Returns
+    -------
+    list of str
+        Sorted names, without the file ending.
+    """
+    return sorted(path.stem for path in (data_specs_dir() / "recipes").glob("*.yaml"))
+
+
+def load_recipe(name) -> Recipe:
+    """A recipe by name, or from a YAML file of your own.
+
+    Parameters
+    ----------
+    name : str, Path or Recipe
+        A name of `recipe_names`, a path ending in ``.yaml``, or a recipe, returned as it is.
+
+    Returns
+    -------
+    Recipe
+        The recipe.
+
+    Raises
+    ------
+    UnknownNameError
+        If no recipe has this name.
+    RecipeError
+        If the file is not a valid recipe; the message names file, key and known neighbours.
+    """
+    if isinstance(name, Recipe):
+        return name
+    path = Path(str(name))
+    if path.suffix not in (".yaml", ".yml"):
+        if str(name) not in recipe_names():
+            raise UnknownNameError("recipe", str(name), recipe_names())
+        path = data_specs_dir() / "recipes" / f"{name}.yaml"
+    try:
+        return validate(Recipe, read_yaml(path), str(path))
+    except LensfinderError as error:
+        if isinstance(error, SpecError):
+            raise RecipeError(str(error), file=str(path)) from error
+        raise
+
+
+def _flat(value):
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, list | tuple) else [value]

@@ -1,0 +1,156 @@
+"""All figures of a finder or a modeller on one sample, as they stand in ``metrics.json``."""
+
+import numpy as np
+
+from lensfinder.training import metrics
+from lensfinder.training.bootstrap import bootstrap
+from lensfinder.training.parameters import parameter_differences, parameter_table
+
+FPRS = (1e-2, 1e-3, 1e-4)
+BETA_SQUARED = 0.001  # Bom et al. 2022, section 6
+DRAWS = 200  # the scatter of a bootstrap error from 200 draws is 5 %
+
+
+def finder_figures(label, score, *, rng, draws: int = DRAWS, kinds=None) -> dict:
+    """Ranking, purity and calibration of a finder.
+
+    Parameters
+    ----------
+    label : array (N,)
+        0 or 1.
+    score : array (N,)
+        Probabilities.
+    rng : numpy.random.Generator
+        For error bars.
+    draws : int
+        Bootstrap samples.
+    kinds : array (N,) of str or None
+        What each object is, to count false positives per kind of non-lens.
+
+    Returns
+    -------
+    dict
+        Plain data. A false-positive rate that this many non-lenses cannot measure is None.
+
+    Raises
+    ------
+    MetricError
+        If the two cannot be compared.
+    """
+    label, score = np.asarray(label).astype(int), np.asarray(score, np.float64)
+    f_beta, threshold = metrics.best_f_beta(label, score, beta_squared=BETA_SQUARED)
+    figures = {
+        "objects": int(label.size),
+        "lenses": int(label.sum()),
+        **_ranking(label, score),
+        "f_beta": f_beta,
+        "f_beta_threshold": threshold,
+        "brier": metrics.brier_score(label, score),
+        "calibration_error": metrics.calibration_error(label, score),
+        "calibration_error_null_99": metrics.null_calibration_error(score, rng=rng),
+        "purity_at_half_completeness": {
+            f"{prevalence:g}": metrics.purity_at_prevalence(label, score, prevalence=prevalence)
+            for prevalence in metrics.PREVALENCES
+        },
+    }
+    spread = bootstrap(_ranking, label, score, rng=rng, draws=draws, strata=label)
+    figures["std"] = {name: values["std"] for name, values in spread.items()}
+    if kinds is not None:
+        figures["non_lenses"] = _by_kind(label, score, np.asarray(kinds))
+    return _without_nan(figures)
+
+
+def modeller_figures(names, truth, predicted, *, rng, draws: int = DRAWS) -> dict:
+    """Errors of a modeller's parameters.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns.
+    truth, predicted : array (N, P)
+        In physical units.
+    rng : numpy.random.Generator
+        For error bars.
+    draws : int
+        Bootstrap samples.
+
+    Returns
+    -------
+    dict
+        ``objects`` and, per parameter, the figures of `parameter_table`.
+
+    Raises
+    ------
+    MetricError
+        If the two cannot be compared.
+    """
+    table = parameter_table(
+        _columns(names, truth), _columns(names, predicted), rng=rng, draws=draws
+    )
+    return {"objects": len(truth), "parameters": table}
+
+
+def validation_figures(recipe, truth, predicted) -> dict[str, float]:
+    """The few figures that are followed during training.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Task and targets.
+    truth, predicted : array (N, P)
+        In physical units, or labels and probabilities.
+
+    Returns
+    -------
+    dict of str to float
+        ``val_...`` figures; one that cannot be measured on this sample is left out.
+    """
+    if recipe.task == "finder":
+        label, score = truth[:, 0], predicted[:, 0]
+        if label.min() == label.max():
+            return {}
+        figures = {
+            "val_auc": metrics.roc_auc(label, score),
+            "val_tpr_fpr_0.01": metrics.tpr_at_fpr(label, score, 1e-2),
+            "val_tpr_fpr_0.001": metrics.tpr_at_fpr(label, score, 1e-3),
+        }
+        return {name: value for name, value in figures.items() if np.isfinite(value)}
+    names = recipe.truth_columns
+    found = parameter_differences(_columns(names, truth), _columns(names, predicted))
+    return {f"val_rms_{name}": float(np.sqrt(np.mean(v**2))) for name, v in found.items()}
+
+
+def _ranking(label, score) -> dict[str, float]:
+    found = {
+        "roc_auc": metrics.roc_auc(label, score),
+        "precision_recall_auc": metrics.precision_recall_auc(label, score),
+        "tpr0": metrics.tpr_before(label, score, 1),
+        "tpr10": metrics.tpr_before(label, score, 10),
+    }
+    return found | {f"tpr_at_fpr_{fpr:g}": metrics.tpr_at_fpr(label, score, fpr) for fpr in FPRS}
+
+
+def _by_kind(label, score, kinds) -> dict:
+    """How often each kind of non-lens passes the threshold of a false-positive rate of 1e-2."""
+    fpr, _, thresholds = metrics.roc_curve(label, score)
+    threshold = thresholds[np.flatnonzero(fpr <= FPRS[0])[-1]]
+    found = {"threshold": float(threshold) if np.isfinite(threshold) else None}
+    for kind in np.unique(kinds[label == 0]):
+        passed = score[(kinds == kind) & (label == 0)] >= threshold
+        found[str(kind)] = {
+            "objects": int(passed.size),
+            "false_positive_rate": float(passed.mean()),
+            "fpr_upper": metrics.upper_limit(int(passed.sum()), passed.size),
+        }
+    return found
+
+
+def _columns(names, array):
+    array = np.asarray(array)
+    return {name: array[:, index] for index, name in enumerate(names)}
+
+
+def _without_nan(data):
+    if isinstance(data, dict):
+        return {key: _without_nan(value) for key, value in data.items()}
+    return None if isinstance(data, float) and not np.isfinite(data) else data

@@ -1,0 +1,315 @@
+"""Where batches come from: the simulator, a folder of shards, or arrays in memory.
+
+A source is a pure function of (epoch, step): the same call gives the same objects in any process,
+so an interrupted training goes on with exactly the batches it would have seen.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from lensfinder.errors import DatasetSpecError
+
+BLOCK = 256  # objects that the simulator makes at once; a matter of speed only
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Objects to train on.
+
+    Attributes
+    ----------
+    images : dict of str to float32 array (B, H, W, bands)
+        One array per group.
+    y : float32 array (B, P)
+        Truth, in physical units.
+    ids : sequence of str or int
+        Names of the objects, for messages.
+    """
+
+    images: dict[str, np.ndarray]
+    y: np.ndarray
+    ids: tuple
+
+    def bad_ids(self) -> list:
+        """Names of the objects with a pixel or a truth value that is not finite."""
+        good = np.isfinite(self.y).reshape(len(self.y), -1).all(axis=1)
+        for images in self.images.values():
+            # a sum is finite only if each term is: one pass and no temporary array of booleans
+            sums = images.reshape(len(images), -1).sum(axis=1, dtype=np.float64)
+            good &= np.isfinite(sums)
+        return [name for name, ok in zip(self.ids, good, strict=True) if not ok]
+
+
+class Source(Protocol):
+    """Batches by position."""
+
+    def batches(self, epoch: int, first: int, last: int) -> Iterator[Batch]:
+        """Batches `first` to `last` (excluded) of an epoch, in order."""
+
+
+@dataclass(frozen=True)
+class SimulatorSource:
+    """Fresh mocks: step s of epoch e holds the objects that follow all earlier ones.
+
+    Attributes
+    ----------
+    survey, population : str
+        Names or paths of the specifications.
+    seed, start : int
+        Seed of the simulator, and its first object.
+    targets : tuple of str
+        Columns of the truth table.
+    groups : tuple of str or None
+        Groups to keep; all by default.
+    batch_size, steps_per_epoch : int
+        Size of a batch; batches per epoch.
+    """
+
+    survey: str
+    population: str
+    seed: int
+    targets: tuple[str, ...]
+    batch_size: int
+    steps_per_epoch: int
+    start: int = 0
+    groups: tuple[str, ...] | None = None
+
+    def batches(self, epoch, first, last):
+        simulator = self.simulator()
+        for step in range(
+            epoch * self.steps_per_epoch + first, epoch * self.steps_per_epoch + last
+        ):
+            yield self.make(simulator, step)
+
+    @property
+    def steps_per_task(self) -> int:
+        """How many batches to make together: the simulator makes whole blocks of objects."""
+        return max(1, BLOCK // self.batch_size)
+
+    def simulator(self):
+        """The simulator behind it."""
+        from lensfinder.simulate import Simulator
+
+        return Simulator(self.survey, self.population, seed=self.seed)
+
+    def make(self, simulator, step: int) -> Batch:
+        """Batch number `step` since the beginning of the training."""
+        first = self.start + step * self.batch_size
+        return mock_batch(
+            simulator.objects(np.arange(first, first + self.batch_size)), self.targets, self.groups
+        )
+
+
+def mock_batch(mocks, targets, groups=None) -> Batch:
+    """A batch from simulated objects.
+
+    Parameters
+    ----------
+    mocks : lensfinder.simulate.Mocks
+        Images and truth.
+    targets : sequence of str
+        Columns of the truth table.
+    groups : sequence of str or None
+        Groups to keep; all by default.
+
+    Returns
+    -------
+    Batch
+        With ids as the simulator gives them.
+    """
+    names = tuple(mocks.images) if groups is None else groups
+    columns = [np.asarray(mocks.truth[name], dtype=np.float32) for name in targets]
+    return Batch(
+        images={name: mocks.images[name] for name in names},
+        y=np.stack(columns, axis=1),
+        ids=tuple(str(name) for name in mocks.truth["id"]),
+    )
+
+
+class ArraySource:
+    """Arrays in memory, shuffled anew each epoch by (seed, epoch) alone.
+
+    Parameters
+    ----------
+    images : dict of str to array (N, H, W, bands)
+        One array per group.
+    y : array (N, P)
+        Truth, in physical units.
+    batch_size : int
+        Size of a batch; the last, smaller batch of an epoch is dropped.
+    ids : sequence or None
+        Names of the objects; their positions by default.
+    seed : int or None
+        Of the shuffling; None keeps the order.
+
+    Raises
+    ------
+    DatasetSpecError
+        If lengths differ, or there is less than one batch.
+    """
+
+    def __init__(self, images, y, *, batch_size, ids=None, seed=1):
+        self.images = {name: np.asarray(array, np.float32) for name, array in images.items()}
+        self.y = np.asarray(y, np.float32)
+        self.ids = np.arange(len(self.y)) if ids is None else np.asarray(ids)
+        self.batch_size, self.seed = batch_size, seed
+        lengths = {len(self.y), len(self.ids), *map(len, self.images.values())}
+        if len(lengths) != 1 or self.y.ndim != 2:
+            raise DatasetSpecError(
+                "Images, truth (N, P) and ids must hold the same objects. "
+                f"Received: {sorted(lengths)} rows, truth of shape {self.y.shape}."
+            )
+        if len(self.y) < batch_size:
+            raise DatasetSpecError(f"{len(self.y)} objects do not fill one batch of {batch_size}.")
+
+    def fingerprint(self) -> dict:
+        """What must be the same for an interrupted training to be continued."""
+        digest = hashlib.sha256()
+        for name in sorted(self.images):
+            digest.update(f"{name}{self.images[name].shape}".encode())
+            digest.update(np.ascontiguousarray(self.images[name]))
+        digest.update(np.ascontiguousarray(self.y))
+        return {"sha256": digest.hexdigest(), "seed": self.seed, "batch_size": self.batch_size}
+
+    def batches(self, epoch, first, last):
+        steps = len(self.y) // self.batch_size
+        if last > steps:
+            raise DatasetSpecError(
+                f"{len(self.y)} objects give {steps} batches of {self.batch_size}. "
+                f"Received: steps_per_epoch={last}. Lower it in the recipe."
+            )
+        order = np.arange(len(self.y))
+        if self.seed is not None:
+            order = np.random.default_rng((self.seed, epoch)).permutation(order)
+        for step in range(first, last):
+            rows = order[step * self.batch_size : (step + 1) * self.batch_size]
+            images = {name: array[rows] for name, array in self.images.items()}
+            yield Batch(images=images, y=self.y[rows], ids=tuple(self.ids[rows].tolist()))
+
+
+@dataclass(frozen=True)
+class ShardSource:
+    """A folder of shards, shuffled anew each epoch by (shuffle_seed, epoch) alone.
+
+    Attributes
+    ----------
+    folder : str
+        Folder with the shards' manifest.
+    targets : tuple of str
+        Truth columns to train on.
+    batch_size : int
+        Size of a batch.
+    shuffle_seed : int
+        Seed of the order.
+    split : str
+        Which part.
+    """
+
+    folder: str
+    targets: tuple[str, ...]
+    batch_size: int
+    shuffle_seed: int
+    split: str = "train"
+
+    def batches(self, epoch, first, last):
+        from lensfinder.data import dataset
+
+        batches = dataset(
+            self.folder,
+            targets=self.targets,
+            batch_size=self.batch_size,
+            split=self.split,
+            shuffle_seed=self.shuffle_seed,
+            epoch=epoch,
+        )
+        done = first
+        for step, (images, y) in enumerate(batches.as_numpy_iterator()):
+            if step >= last:
+                break
+            if step >= first:
+                ids = tuple(f"epoch {epoch} batch {step} row {row}" for row in range(len(y)))
+                yield Batch(images=images, y=y, ids=ids)
+                done = step + 1
+        if done < last:
+            raise DatasetSpecError(
+                f"The shards in {self.folder} give {done} batches of {self.batch_size}. "
+                f"Received: steps_per_epoch={last}. Lower it in the recipe."
+            )
+
+
+def make_source(recipe) -> Source:
+    """The source a recipe names.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe.
+
+    Returns
+    -------
+    Source
+        Its training data.
+
+    Raises
+    ------
+    DatasetSpecError
+        If the recipe leaves the data to the caller.
+    """
+    data = recipe.data
+    if data.kind == "simulator":
+        return SimulatorSource(
+            survey=recipe.survey,
+            population=data.population,
+            seed=data.seed,
+            start=data.start,
+            targets=recipe.truth_columns,
+            groups=recipe.groups,
+            batch_size=recipe.batch_size,
+            steps_per_epoch=recipe.steps_per_epoch,
+        )
+    if data.kind == "shards":
+        return ShardSource(
+            folder=data.folder,
+            targets=recipe.truth_columns,
+            batch_size=recipe.batch_size,
+            shuffle_seed=data.shuffle_seed,
+            split=data.split,
+        )
+    raise DatasetSpecError("The recipe trains on arrays: give train(..., source=ArraySource(...)).")
+
+
+def held_objects(recipe, held, *, batch: int = 256) -> Batch:
+    """Objects kept apart from training, all in memory.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Survey, groups and targets.
+    held : Held
+        Which objects.
+    batch : int
+        How many are simulated at once.
+
+    Returns
+    -------
+    Batch
+        All of them as one batch.
+    """
+    from lensfinder.simulate import Simulator
+
+    simulator = Simulator(recipe.survey, held.population, seed=held.seed)
+    parts = [
+        mock_batch(mocks, recipe.truth_columns, recipe.groups)
+        for mocks in simulator.stream(start=held.start, count=held.size, batch=batch)
+    ]
+    return Batch(
+        images={
+            name: np.concatenate([part.images[name] for part in parts]) for name in parts[0].images
+        },
+        y=np.concatenate([part.y for part in parts]),
+        ids=tuple(name for part in parts for name in part.ids),
+    )

@@ -1,0 +1,224 @@
+"""Train a preset that comes with the package, measure it, and put it in place.
+
+``python -m lensfinder.training.zoo NAME --minutes 30`` trains the recipe NAME, or goes on with it,
+for so long. Once the training is complete, or with ``--evaluate`` before that, the weights of the
+best epoch are measured on fresh mocks of the recipe's test sample and written as a preset.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def parser() -> argparse.ArgumentParser:
+    """The script's arguments.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+        The parser.
+    """
+    found = argparse.ArgumentParser(prog="python -m lensfinder.training.zoo", description=__doc__)
+    found.add_argument("name", help="a recipe of data_specs/recipes, or a YAML file")
+    found.add_argument("--minutes", type=float, help="stop training after so long, resumable")
+    found.add_argument("--out", type=Path, help="run folder (default: runs/NAME)")
+    found.add_argument("--workers", type=int, default=1, help="0 none, 1 a thread, more: processes")
+    found.add_argument(
+        "--evaluate", action="store_true", help="write the preset even if unfinished"
+    )
+    found.add_argument("--size", type=int, help="test objects (default: as in the recipe)")
+    found.add_argument("--dtype", default="float32", choices=("float32", "float16"))
+    found.add_argument("--preset", type=Path, help="folder for the preset (default: models/)")
+    found.add_argument("--adopt", type=Path, help="no training: pin a preset folder under its name")
+    return found
+
+
+def main(arguments=None) -> int:
+    """Run the script.
+
+    Parameters
+    ----------
+    arguments : list of str or None
+        Command line; that of the process by default.
+
+    Returns
+    -------
+    int
+        0 if the training is complete, 3 if it is to be continued.
+    """
+    given = parser().parse_args(arguments)
+    from lensfinder.paths import quiet_tensorflow
+
+    quiet_tensorflow()
+    if given.adopt is not None:
+        print(adopt(given.adopt))
+        return 0
+    from lensfinder.training.listeners import PrintListener
+    from lensfinder.training.loop import train
+    from lensfinder.training.recipe import load_recipe
+
+    recipe = load_recipe(given.name)
+    out = given.out or Path("runs") / Path(given.name).stem
+    result = train(
+        recipe, out, minutes=given.minutes, workers=given.workers, listener=PrintListener()
+    )
+    if result.finished or given.evaluate:
+        preset = publish(recipe, result, size=given.size, dtype=given.dtype, place=given.preset)
+        print(f"{preset!r} in {preset.folder}")
+    return 0 if result.finished else 3
+
+
+def publish(recipe, result, *, size=None, dtype="float32", place=None):
+    """Measure a trained network and write it as a preset.
+
+    What is measured is the network as read back from the files, so a rounding to float16 is in the
+    figures.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How it was trained.
+    result : TrainingResult
+        The training.
+    size : int or None
+        Number of test objects; the recipe's by default.
+    dtype : {"float32", "float16"}
+        How weights are stored.
+    place : Path or None
+        Folder of the preset; by default its name's place among the package's presets.
+
+    Returns
+    -------
+    Preset
+        The preset.
+
+    Raises
+    ------
+    RecipeError
+        If the recipe has no test sample.
+    PresetError
+        If no epoch is complete, or the weights cannot be stored.
+    """
+    from lensfinder.errors import PresetError, RecipeError
+    from lensfinder.training.card import model_card
+    from lensfinder.training.evaluation import MockSample, headline, measure
+    from lensfinder.training.network import network_arguments
+    from lensfinder.training.run_folder import RunFolder
+    from lensfinder.zoo import fixed_predict, save_preset
+
+    if recipe.test is None:
+        raise RecipeError(f"The recipe of {recipe.preset} has no test sample. Add `test:` to it.")
+    if not result.best_epoch:
+        raise PresetError("No epoch is complete yet, so there is nothing to publish. Train longer.")
+    facts = {
+        "builder": recipe.network.name,
+        "arguments": network_arguments(recipe),
+        "task": recipe.task,
+        "targets": recipe.truth_columns,
+        "contract": recipe.contract(),
+        "dtype": dtype,
+        "overwrite": True,
+    }
+    draft = save_preset(
+        Path(result.folder) / "draft", result.model, metrics={}, card="draft", **facts
+    )
+    model = draft.load()
+    sample = MockSample(
+        survey=recipe.survey,
+        population=recipe.test.population,
+        size=size or recipe.test.size,
+        seed=recipe.test.seed,
+        start=recipe.test.start,
+    )
+    figures = {
+        "preset": recipe.preset,
+        **measure(
+            fixed_predict(model),
+            sample,
+            contract=draft.contract,
+            task=recipe.task,
+            targets=draft.targets,
+        ),
+        "training": training_facts(recipe, result, dtype),
+    }
+    RunFolder(result.folder).write_json("test.json", figures)
+    return save_preset(
+        recipe.preset if place is None else Path(place),
+        model,
+        metrics=figures,
+        card=model_card(recipe, figures),
+        headline=headline(figures),
+        **facts,
+    )
+
+
+def training_facts(recipe, result, dtype: str) -> dict:
+    """What a preset's ``metrics.json`` says about its training.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How it was trained.
+    result : TrainingResult
+        The training.
+    dtype : str
+        How weights are stored.
+
+    Returns
+    -------
+    dict
+        Plain data.
+    """
+    from lensfinder.zoo.cost import trainable_parameters
+
+    steps = result.history[-1]["step"]
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "finished": result.finished,
+        "epochs": len(result.history),
+        "best_epoch": result.best_epoch,
+        "steps": steps,
+        "objects": steps * recipe.batch_size,
+        "seconds": round(sum(entry["seconds"] for entry in result.history), 1),
+        "parameters": trainable_parameters(result.model),
+        "stored_as": dtype,
+        "validation": result.history[result.best_epoch - 1],
+    }
+
+
+def adopt(folder):
+    """Put a preset from a folder, such as one trained on another machine, under its own name.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the preset.
+
+    Returns
+    -------
+    Preset
+        The preset in its place, its hashes pinned.
+    """
+    from lensfinder.training.evaluation import headline
+    from lensfinder.zoo import open_preset, save_preset
+
+    given = open_preset(Path(folder))
+    name = given.metrics.get("preset", given.name)
+    return save_preset(
+        name,
+        given.load(),
+        builder=given.config.builder,
+        arguments=given.config.arguments,
+        task=given.task,
+        targets=given.targets,
+        contract=given.contract,
+        metrics=given.metrics,
+        card=given.card,
+        dtype=given.metrics["training"]["stored_as"],
+        headline=headline(given.metrics),
+        overwrite=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""Networks: one file per architecture, one registry, presets with verified weights.
+
+`names()` lists the architectures, `build` makes one as a functional Keras model, `load` gives a
+pretrained one. Nothing heavy is imported before the first of them is asked for.
+"""
+
+import importlib
+
+_HOMES = {
+    "names": "registry",
+    "tasks": "registry",
+    "build": "registry",
+    "adapt": "layers.adapted",
+    "select": "inputs",
+    "multiply_adds": "cost",
+    "Preset": "presets",
+    "open_preset": "presets",
+    "save_preset": "saving",
+    "preset_names": "presets",
+    "load": "presets",
+    "fixed_predict": "predict",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    try:
+        home = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__():
+    return __all__

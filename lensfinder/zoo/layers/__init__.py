@@ -1,0 +1,19 @@
+"""Keras layers: preprocessing that lives in the model, augmentation, and the scale of targets."""
+
+from lensfinder.zoo.layers.adapted import adapt
+from lensfinder.zoo.layers.arcsinh_stretch import ArcsinhStretch
+from lensfinder.zoo.layers.contrast_clip import ContrastClip
+from lensfinder.zoo.layers.image_scale import ImageScale
+from lensfinder.zoo.layers.joint_augment import JointAugment
+from lensfinder.zoo.layers.quantiles import QuantileSketch
+from lensfinder.zoo.layers.target_scale import TargetScale
+
+__all__ = [
+    "ArcsinhStretch",
+    "ContrastClip",
+    "ImageScale",
+    "JointAugment",
+    "QuantileSketch",
+    "TargetScale",
+    "adapt",
+]

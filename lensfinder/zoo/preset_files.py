@@ -1,0 +1,163 @@
+"""The files of a preset: what they hold, and how they are read without trusting them."""
+
+import re
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lensfinder.errors import LensfinderError, PresetError, UntrustedArtefactError
+from lensfinder.specs.contract import InputContract
+from lensfinder.zoo import registry
+from lensfinder.zoo.artefacts import Pin, parse_json, read_small
+
+TABLE, CONFIG, MANIFEST, METRICS, CARD = (
+    "presets.json",
+    "config.json",
+    "weights.json",
+    "metrics.json",
+    "card.md",
+)
+NAME = r"^[a-z0-9][a-z0-9-]{0,60}/[a-z0-9][a-z0-9-]{0,60}$"
+
+
+class PresetConfig(BaseModel):
+    """Everything needed to build a preset's network again; content of ``config.json``.
+
+    Attributes
+    ----------
+    format : int
+        Version of this layout.
+    name : str
+        family/survey.
+    builder : str
+        A name of `lensfinder.zoo.names()`; nothing else is ever called.
+    arguments : dict
+        All its arguments.
+    task : str
+        "finder" or "modeller".
+    targets : tuple of str
+        What it predicts.
+    contract : InputContract
+        What it must be fed.
+    parameters : int
+        Number of stored values.
+    versions : dict of str to str
+        What it was made with.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    format: int = Field(default=1, ge=1, le=1)
+    name: str = Field(pattern=NAME)
+    builder: str = Field(max_length=60)
+    arguments: dict
+    task: str = Field(max_length=20)
+    targets: tuple[str, ...] = Field(min_length=1, max_length=64)
+    contract: InputContract
+    parameters: int = Field(ge=1)
+    versions: dict[str, str] = Field(max_length=20)
+
+
+class Manifest(BaseModel):
+    """Content of ``weights.json``: the other files of the folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    format: int = Field(default=1, ge=1, le=1)
+    files: dict[str, Pin] = Field(max_length=1000)
+
+
+class TableLine(Manifest):
+    """One preset in ``presets.json``."""
+
+    task: str
+    survey: str
+    headline: dict[str, float | int | str] = Field(default_factory=dict, max_length=20)
+
+
+def read_config(content: bytes) -> PresetConfig:
+    """A configuration, if our own builder takes all of it.
+
+    Parameters
+    ----------
+    content : bytes
+        JSON.
+
+    Returns
+    -------
+    PresetConfig
+        Checked; nothing has been built.
+
+    Raises
+    ------
+    UntrustedArtefactError
+        If anything in it is not as we write it.
+    """
+    data = parse_json(content, CONFIG)
+    try:
+        config = PresetConfig.model_validate(data)
+        line = registry.entry(config.builder)
+        starting = sorted(set(line.starting) & set(config.arguments))
+        if starting:
+            raise PresetError(f"a preset does not say {starting[0]}")
+        registry.check_arguments(config.builder, config.arguments)
+        if config.task not in line.tasks:
+            raise PresetError(f"{config.builder} is not a {config.task}")
+        registry.check_targets(config.task, config.targets)
+    except (ValidationError, LensfinderError, RecursionError) as error:
+        raise UntrustedArtefactError(f"{CONFIG} is not a preset's: {error}") from error
+    return config
+
+
+def read_table(root: Path) -> dict[str, TableLine]:
+    """The table of a models folder; empty if it has none.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder.
+
+    Returns
+    -------
+    dict of str to TableLine
+        By name.
+
+    Raises
+    ------
+    UntrustedArtefactError
+        If the table is damaged.
+    """
+    path = root / TABLE
+    if not path.exists():
+        return {}
+    data = parse_json(read_small(path), TABLE)
+    try:
+        if not isinstance(data, dict) or not all(re.fullmatch(NAME, name) for name in data):
+            raise PresetError("it must map family/survey to files")
+        return {name: check_files(TableLine.model_validate(line)) for name, line in data.items()}
+    except (ValidationError, LensfinderError) as error:
+        raise UntrustedArtefactError(f"{TABLE} is damaged: {error}") from error
+
+
+def check_files(manifest):
+    """A manifest whose file names cannot lead out of their folder.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Names and pins.
+
+    Returns
+    -------
+    Manifest
+        The same.
+
+    Raises
+    ------
+    UntrustedArtefactError
+        If a name is not a plain file name.
+    """
+    for name in manifest.files:
+        if not FILE_NAME.fullmatch(name):
+            raise UntrustedArtefactError(
+                f"{name!r} is not a plain file name. Save the preset again."
+            )
+    return manifest
