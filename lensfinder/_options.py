@@ -1,5 +1,6 @@
 """Options that several verbs of the command line share, and what becomes of them."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -60,3 +61,15 @@ def fitting(calibrate, band_map, pad, max_bad_fraction, scale, unit, zero_point)
         assume=Assume(**assumed) if assumed else None,
         **given(max_bad_fraction=max_bad_fraction),
     )
+
+
+@contextlib.contextmanager
+def bar(total: int):
+    """A progress bar on stderr, if a person is looking; yields what advances it."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda done: progress.advance(task, done)

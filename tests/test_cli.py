@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -52,6 +53,7 @@ DOORS = {
         python_only={"n", "out", "note"},
         options_only={"count", "output"},
     ),
+    "simulate": Door("lensfinder.simulate", python_only={"progress"}),
     "train": Door(
         "lensfinder.training",
         python_only={"out", "source", "validation", "listener"},
@@ -267,6 +269,31 @@ def test_model_says_the_same_in_python_and_on_the_command_line(room, tmp_path):
     done = command("model", *images, "-o", path, "--preset", modeller, "--no-report")
     assert done.exit_code == 0, done.stderr
     assert rows(read(path)) == rows(lensfinder.model(images, preset=modeller, report=False))
+
+
+@pytest.mark.parametrize("format", ["fits", "npz"])
+def test_simulate_says_the_same_in_python_and_on_the_command_line(tmp_path, format):
+    words = ["simulate", "euclid-vis", "pearson2019-test", "-n", 3, "--seed", 4]
+    done = command(*words, "-o", tmp_path / "a", "--format", format, "--planes", "S1,S2")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == f"3 objects  {tmp_path / 'a'}\n"
+    lensfinder.simulate(
+        "euclid-vis",
+        "pearson2019-test",
+        n=3,
+        seed=4,
+        output=tmp_path / "b",
+        format=format,
+        planes=("S1", "S2"),
+    )
+    files = {file.relative_to(tmp_path / "b") for file in (tmp_path / "b").rglob("*.*")}
+    assert {file.parts[0] for file in files} == {"S1", "S2", "truth.ecsv"}
+    for file in files - {Path("truth.ecsv")}:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+    assert rows(read(tmp_path / "a/truth.ecsv")) == rows(read(tmp_path / "b/truth.ecsv"))
+    again = command(*words, "-o", tmp_path / "a", "--format", format)
+    assert again.exit_code == 2
+    assert "truth.ecsv" in again.stderr
 
 
 @pytest.mark.parametrize("verb", ["find", "model"])

@@ -6,6 +6,7 @@
 from lensfinder.simulate.dataset import MockDataset
 from lensfinder.simulate.mocks import Mocks
 from lensfinder.simulate.render import FAST, STANDARD, Renderer, Sampling
+from lensfinder.simulate.run import simulate
 from lensfinder.simulate.scene import Scene
 from lensfinder.simulate.simulator import Simulator
 from lensfinder.simulate.sources import SourceLibrary
@@ -20,4 +21,5 @@ __all__ = [
     "Scene",
     "Simulator",
     "SourceLibrary",
+    "simulate",
 ]

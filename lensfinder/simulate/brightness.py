@@ -140,9 +140,7 @@ def stamp_sum(stamp, image, flux, x, y):
     corner = ops.reshape(ops.cast(r0 * side + c0, "int32"), (shape[0], -1, 1))
     channels = image.shape[-1]
     flat = ops.reshape(image, (-1, side * side, channels))
-    values = [
-        ops.take_along_axis(flat, corner + step, axis=1) for step in (0, 1, side, side + 1)
-    ]
+    values = [ops.take_along_axis(flat, corner + step, axis=1) for step in (0, 1, side, side + 1)]
     density = inside / (size / side) ** 2
     total = []
     for b in range(flux.shape[-1]):

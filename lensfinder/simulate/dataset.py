@@ -30,7 +30,9 @@ class MockDataset(keras.utils.PyDataset):
         If the simulator does not return plane S1.
     """
 
-    def __init__(self, simulator, targets, *, batch_size: int, batches: int, start: int = 0, **kwargs):
+    def __init__(
+        self, simulator, targets, *, batch_size: int, batches: int, start: int = 0, **kwargs
+    ):
         super().__init__(**kwargs)
         if "S1" not in simulator.planes:
             raise SimulationError("Training needs the noisy plane. Add 'S1' to `planes`.")

@@ -63,9 +63,7 @@ def draw_galaxy(
     columns = {f"{name}_R_e": R_e, f"{name}_n": n} | {f"{name}_{k}": v for k, v in shape.items()}
     share = 1.0
     if galaxy.bulge is not None:
-        part = {
-            key: getattr(galaxy.bulge, key).draw(u(step), "") for key, step in _BULGE.items()
-        }
+        part = {key: getattr(galaxy.bulge, key).draw(u(step), "") for key, step in _BULGE.items()}
         share = 1.0 - part["fraction"]
         columns |= {
             f"{name}_bulge_R_e": R_e * part["size_ratio"],
@@ -74,11 +72,22 @@ def draw_galaxy(
             f"{name}_bulge_phi": shape["phi"],
         }
     for band in survey.bands:
-        flux = _flux(galaxy, galaxy.template, band, survey, u(_BRIGHTNESS), absolute, z, cosmology, R_e, n)
+        flux = _flux(
+            galaxy, galaxy.template, band, survey, u(_BRIGHTNESS), absolute, z, cosmology, R_e, n
+        )
         columns[f"{name}_flux_{band.name}"] = flux * share
         if galaxy.bulge is not None:
             flux = _flux(
-                galaxy, galaxy.bulge_template, band, survey, u(_BRIGHTNESS), absolute, z, cosmology, R_e, n
+                galaxy,
+                galaxy.bulge_template,
+                band,
+                survey,
+                u(_BRIGHTNESS),
+                absolute,
+                z,
+                cosmology,
+                R_e,
+                n,
             )
             columns[f"{name}_bulge_flux_{band.name}"] = flux * (1.0 - share)
     return columns

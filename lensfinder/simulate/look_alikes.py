@@ -39,11 +39,15 @@ def draw_look_alikes(draws, columns) -> dict[str, np.ndarray]:
     scale = columns["theta_E"]
     radius = np.where(spiral, _between(u[1], 0.4, 0.9), _between(u[1], 0.7, 1.3)) * scale
     width = radius * np.select(
-        [ring, spiral], [_between(u[2], 0.06, 0.22), _between(u[2], 0.35, 0.7)], _between(u[2], 0.08, 0.2)
+        [ring, spiral],
+        [_between(u[2], 0.06, 0.22), _between(u[2], 0.35, 0.7)],
+        _between(u[2], 0.08, 0.2),
     )
     arms = np.select([ring, spiral], [np.where(u[3] < 0.5, 0, 1), np.where(u[3] < 0.75, 2, 3)], 1)
     contrast = np.select(
-        [ring, spiral], [_between(u[4], 0.0, 1.0), _between(u[4], 1.5, 4.0)], _between(u[4], 2.0, 8.0)
+        [ring, spiral],
+        [_between(u[4], 0.0, 1.0), _between(u[4], 1.5, 4.0)],
+        _between(u[4], 2.0, 8.0),
     )
     contrast = np.where(arms == 0, 0.0, contrast)
     pitch = np.deg2rad(_between(u[5], 10, 35)) * np.where(u[6] < 0.5, -1, 1)
@@ -74,4 +78,6 @@ def draw_look_alikes(draws, columns) -> dict[str, np.ndarray]:
     }
 
 
-assert STREAMS["stamp"] - STREAMS["look_alike"] >= 12  # the streams above must not run into the next
+assert (
+    STREAMS["stamp"] - STREAMS["look_alike"] >= 12
+)  # the streams above must not run into the next

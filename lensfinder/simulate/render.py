@@ -158,7 +158,11 @@ class Renderer(keras.layers.Layer):
         for kind, name in enumerate(("source", "rest")):
             for group in self.survey.groups:
                 images[f"{name}/{group.name}"] = self._observe(
-                    group, base[kind], mask, [(r, c, fine[kind]) for r, c, fine in levels], n_objects
+                    group,
+                    base[kind],
+                    mask,
+                    [(r, c, fine[kind]) for r, c, fine in levels],
+                    n_objects,
                 )
         return images
 
@@ -273,5 +277,3 @@ class Renderer(keras.layers.Layer):
                 return before + b
             before += len(other.bands)
         raise SimulationError(f"Group {group.name!r} is not of survey {self.survey.name!r}.")
-
-

@@ -174,8 +174,10 @@ def unpack(packed, shapes) -> dict:
     arrays, start = {}, 0
     for name, shape in shapes.items():
         stop = start + math.prod(shape)
-        arrays[name] = ops.reshape(packed[:, start:stop], (-1, *shape)) if stop > start else (
-            ops.zeros((packed.shape[0], *shape), "float32")
+        arrays[name] = (
+            ops.reshape(packed[:, start:stop], (-1, *shape))
+            if stop > start
+            else (ops.zeros((packed.shape[0], *shape), "float32"))
         )
         start = stop
     return arrays

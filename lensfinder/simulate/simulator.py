@@ -18,7 +18,9 @@ from lensfinder.simulate.random import object_keys
 from lensfinder.simulate.render import FAST, Sampling
 from lensfinder.specs import load_population, load_survey
 
-BLOCK = 256  # objects are always made in whole blocks, so that a batch size cannot change them
+# Objects are always made in whole blocks, so that a batch size cannot change them; smaller blocks
+# for large stamps keep a first look quick and the memory below 100 MB.
+BLOCK, BLOCK_OF_LARGE_STAMPS, LARGE_STAMP = 256, 64, 128
 MAX_ATTEMPTS = 4_000
 _NOISE = 1  # purpose of the noise's random numbers
 _PROBE = Sampling(base=1, levels=())
@@ -73,6 +75,8 @@ class Simulator:
         self.subtract_lens_light = subtract_lens_light
         sources = None if sources is None else sources.for_bands(len(self.survey.bands))
         self.composer = Composer(self.population, self.survey, sources)
+        large = self.survey.finest.stamp > LARGE_STAMP
+        self.block = BLOCK_OF_LARGE_STAMPS if large else BLOCK
         self._draw = RenderProgram(self.survey, sampling)
         self._look = RenderProgram(self.survey, _PROBE)
         self._noise = NoiseProgram(self.survey)
@@ -100,15 +104,17 @@ class Simulator:
         if indices.size == 0 or indices.min() < 0:
             raise SimulationError("Ask for at least one object, with numbers from 0.")
         parts, order = [], []
-        for block in np.unique(indices // BLOCK):
-            at = np.flatnonzero(indices // BLOCK == block)
-            parts.append(self._block(int(block)).take(indices[at] - block * BLOCK))
+        for block in np.unique(indices // self.block):
+            at = np.flatnonzero(indices // self.block == block)
+            parts.append(self._block(int(block)).take(indices[at] - block * self.block))
             order.append(at)
         mocks = Mocks.join(parts)
         order = np.concatenate(order)
-        return mocks if np.array_equal(order, np.arange(len(order))) else mocks.take(np.argsort(order))
+        return (
+            mocks if np.array_equal(order, np.arange(len(order))) else mocks.take(np.argsort(order))
+        )
 
-    def stream(self, start: int = 0, count: int | None = None, batch: int = BLOCK):
+    def stream(self, start: int = 0, count: int | None = None, batch: int = 256):
         """Batches of objects in order.
 
         Parameters
@@ -135,7 +141,7 @@ class Simulator:
         if block in self._recent:
             self._recent.move_to_end(block)
             return self._recent[block]
-        mocks = self._make(np.arange(block * BLOCK, (block + 1) * BLOCK))
+        mocks = self._make(np.arange(block * self.block, (block + 1) * self.block))
         self._recent[block] = mocks
         while len(self._recent) > 2:
             self._recent.popitem(last=False)
@@ -171,7 +177,7 @@ class Simulator:
                     f"was not accepted in {MAX_ATTEMPTS} attempts on survey {self.survey.name!r}. "
                     "Loosen its acceptance, or make its sources brighter."
                 )
-            each = max(1, BLOCK // len(missing))
+            each = max(1, self.block // len(missing))
             rows = np.repeat(missing, each)
             attempts = tries[rows] + np.tile(np.arange(each), len(missing))
             found, good = self._select(Draws(self.seed, index[pending[rows]], attempts))

@@ -44,7 +44,9 @@ class _Prior(BaseModel):
         values = self._quantile(np.asarray(u, dtype=np.float64))
         if target is None or self.unit == target:
             return values
-        return values * (scales[self.unit] if self.unit in scales else convert(1, self.unit, target))
+        return values * (
+            scales[self.unit] if self.unit in scales else convert(1, self.unit, target)
+        )
 
 
 class Constant(_Prior):

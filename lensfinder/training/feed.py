@@ -135,7 +135,7 @@ class WorkerPool:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
 
-_SIMULATORS = {}  # per worker process
+_RECENT = []  # of a worker process: its source, whose simulator is compiled once
 
 
 def _tasks(first, last, size):
@@ -147,10 +147,9 @@ def _tasks(first, last, size):
 
 
 def _make(source, steps):
-    if source not in _SIMULATORS:
-        _SIMULATORS.clear()
-        _SIMULATORS[source] = source.simulator()
-    return [source.make(_SIMULATORS[source], step) for step in steps]
+    if not _RECENT or _RECENT[0] != source:
+        _RECENT[:] = [source]
+    return [_RECENT[0].make(_RECENT[0].simulator, step) for step in steps]
 
 
 def _without_gpu():

@@ -96,7 +96,8 @@ def train(
     resume : bool
         Whether a training found in `out` may be continued.
     minutes : float or None
-        Stop after so many minutes with a checkpoint; the next call goes on from there.
+        Stop so many minutes after the call with a checkpoint; the next call goes on from there.
+        At least one step is made.
     workers : int
         0: batches are made between the steps; 1: by a thread, during them; more: by processes.
     source : Source or None
@@ -122,6 +123,7 @@ def train(
     TrainingDivergedError
         If data, loss or weights are no longer finite; the last good checkpoint stays.
     """
+    watch = Stopwatch(minutes)
     recipe = load_recipe(recipe)
     listener = listener or default_listener()
     run = RunFolder(out)
@@ -139,7 +141,7 @@ def train(
         if not work.state.finished:
             if validation is None and recipe.validation is not None:
                 validation = held_objects(recipe, recipe.validation)
-            work.run_to_end(Stopwatch(minutes), workers, validation)
+            work.run_to_end(watch, workers, validation)
         work.finish()
     finally:
         listener.end()
@@ -210,15 +212,16 @@ class _Training:
         pool = WorkerPool(workers) if workers > 1 else None
         try:
             while not self.state.finished:
-                if not self._epoch(watch, workers, pool):
-                    if self.state.step or not self.state.epoch:  # else it was saved as it closed
-                        self._save()
+                if self._epoch(watch, workers, pool):
+                    self._close_epoch(validation)
+                else:
+                    self._save()
+                if watch.spent and not self.state.finished:
                     self.say(
                         f"time is up: stopped in epoch {self.state.epoch + 1} after step "
                         f"{self.state.step}; run again to go on"
                     )
                     return
-                self._close_epoch(validation)
         finally:
             if pool is not None:
                 pool.close()
@@ -231,11 +234,11 @@ class _Training:
             self.source, state.epoch, state.step, steps, workers=workers, pool=pool
         ) as batches:
             while state.step < steps:
-                if watch.spent:
-                    return False
                 self._step(next(batches))
                 state.seconds = earlier + watch.seconds - begin
                 self.listener.step(state.epoch, state.step, state.loss_sum / state.step)
+                if watch.spent and state.step < steps:
+                    return False
         return True
 
     def _step(self, batch):

@@ -164,7 +164,7 @@ class Recipe(BaseModel):
     targets: tuple[Target, ...] = ()
     network: Named
     data: Annotated[Mocks | Shards | Arrays, Field(discriminator="kind")]
-    adapt_size: int = Field(default=4096, ge=1, le=1_000_000)
+    adapt_size: int = Field(default=2048, ge=1, le=1_000_000)
     validation: Held | None = None
     test: Held | None = None
     optimizer: Named
@@ -254,7 +254,7 @@ class Recipe(BaseModel):
         parts["populations"] = {
             name: load_population(name).model_dump(mode="json") for name in sorted(named)
         }
-        return parts
+        return _plain(parts)
 
 
 def recipe_names() -> list[str]:
@@ -301,6 +301,15 @@ def load_recipe(name) -> Recipe:
         if isinstance(error, SpecError):
             raise RecipeError(str(error), file=str(path)) from error
         raise
+
+
+def _plain(data):
+    """JSON knows no infinity, but the bounds of a prior may be infinite."""
+    if isinstance(data, dict):
+        return {key: _plain(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_plain(value) for value in data]
+    return str(data) if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def _flat(value):

@@ -7,11 +7,13 @@ so an interrupted training goes on with exactly the batches it would have seen.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
 from lensfinder.errors import DatasetSpecError
+from lensfinder.specs import load_population, load_survey
 
 BLOCK = 256  # objects that the simulator makes at once; a matter of speed only
 
@@ -57,8 +59,8 @@ class SimulatorSource:
 
     Attributes
     ----------
-    survey, population : str
-        Names or paths of the specifications.
+    survey, population : Survey, Population
+        What is simulated; objects, not names, so that no file edited meanwhile matters.
     seed, start : int
         Seed of the simulator, and its first object.
     targets : tuple of str
@@ -69,8 +71,8 @@ class SimulatorSource:
         Size of a batch; batches per epoch.
     """
 
-    survey: str
-    population: str
+    survey: object
+    population: object
     seed: int
     targets: tuple[str, ...]
     batch_size: int
@@ -79,22 +81,24 @@ class SimulatorSource:
     groups: tuple[str, ...] | None = None
 
     def batches(self, epoch, first, last):
-        simulator = self.simulator()
-        for step in range(
-            epoch * self.steps_per_epoch + first, epoch * self.steps_per_epoch + last
-        ):
-            yield self.make(simulator, step)
+        offset = epoch * self.steps_per_epoch
+        for step in range(first, last):
+            yield self.make(self.simulator, offset + step)
 
     @property
     def steps_per_task(self) -> int:
         """How many batches to make together: the simulator makes whole blocks of objects."""
         return max(1, BLOCK // self.batch_size)
 
+    @cached_property
     def simulator(self):
-        """The simulator behind it."""
+        """The simulator behind it; compiled once per process."""
         from lensfinder.simulate import Simulator
 
         return Simulator(self.survey, self.population, seed=self.seed)
+
+    def __getstate__(self):  # a worker builds its own simulator
+        return {key: value for key, value in self.__dict__.items() if key != "simulator"}
 
     def make(self, simulator, step: int) -> Batch:
         """Batch number `step` since the beginning of the training."""
@@ -262,8 +266,8 @@ def make_source(recipe) -> Source:
     data = recipe.data
     if data.kind == "simulator":
         return SimulatorSource(
-            survey=recipe.survey,
-            population=data.population,
+            survey=load_survey(recipe.survey),
+            population=load_population(data.population),
             seed=data.seed,
             start=data.start,
             targets=recipe.truth_columns,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lensfinder.errors import LensfinderError, PresetError, UntrustedArtefactError
 from lensfinder.specs.contract import InputContract
 from lensfinder.zoo import registry
-from lensfinder.zoo.artefacts import Pin, parse_json, read_small
+from lensfinder.zoo.artefacts import FILE_NAME, Pin, parse_json, read_small
 
 TABLE, CONFIG, MANIFEST, METRICS, CARD = (
     "presets.json",

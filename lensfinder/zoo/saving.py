@@ -148,7 +148,7 @@ def _new_config(name, model, *, builder, arguments, task, targets, contract):
         builder, contract, task, targets=None if task == "finder" else targets, **full
     )
     want, have = (
-        {key: tuple(v.shape) for key, v in weights.weightread_table(m).items()}
+        {key: tuple(v.shape) for key, v in weights.weight_table(m).items()}
         for m in (rebuilt, model)
     )
     if want != have:

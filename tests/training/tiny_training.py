@@ -102,14 +102,10 @@ class ForProcesses:
     steps_per_epoch = 5
     steps_per_task = 2
 
-    def simulator(self):
-        return 100
+    simulator = 100
 
     def make(self, simulator, step):
         return simulator + step
-
-    def __hash__(self):
-        return 1
 
     def __eq__(self, other):
         return isinstance(other, ForProcesses)

@@ -1,0 +1,215 @@
+"""The verb `simulate`: a population written to a folder, by one process or several."""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from lensfinder.errors import SimulationError, UnknownNameError
+from lensfinder.simulate.simulator import Simulator
+from lensfinder.simulate.sources import SourceLibrary
+from lensfinder.specs import load_population, load_survey
+from lensfinder.tables import refuse_existing, write_table
+
+ROWS_PER_SHARD = 2048  # a multiple of the simulator's blocks, so that no block is made twice
+FORMATS = ("tfrecord", "fits", "npz")
+SOURCES = ("hubble",)
+TRUTH = "truth.ecsv"
+
+
+def simulate(
+    survey,
+    population,
+    *,
+    n: int,
+    output,
+    seed: int = 1,
+    planes=("S1",),
+    format: str = "tfrecord",
+    workers: int = 1,
+    batch: int = 256,
+    sources: str | None = None,
+    subtract_lens_light: bool = False,
+    overwrite: bool = False,
+    progress=None,
+):
+    """Simulate a population as a survey would see it, and write it to a folder.
+
+    Object i depends on the seed and on i alone: neither `workers` nor `batch` changes it.
+
+    Parameters
+    ----------
+    survey : str, Path or Survey
+        Which survey.
+    population : str, Path or Population
+        Which population.
+    n : int
+        Number of objects.
+    output : path-like
+        Folder to write to.
+    seed : int
+        Seed of the run.
+    planes : sequence of str
+        Of ``S1`` (noisy), ``S2`` (noiseless), ``S3`` (source alone).
+    format : {"tfrecord", "fits", "npz"}
+        Shards with a manifest; one FITS file per object; or one array file per 2,048 objects. The
+        last two come with ``truth.ecsv`` and a folder per plane.
+    workers : int
+        Processes.
+    batch : int
+        Objects handed on at once; a matter of memory only.
+    sources : {"hubble"} or None
+        Real galaxies as sources: those of the Hubble Deep Field picture.
+    subtract_lens_light : bool
+        Whether plane S1 has the noiseless light of everything but the source taken off.
+    overwrite : bool
+        Whether an earlier run in the folder may be replaced.
+    progress : callable or None
+        Called with the number of objects done since the last call.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    SimulationError, UnknownNameError, SpecError
+        If the run cannot be made as asked; nothing is written then.
+    OutputExistsError
+        If the folder holds an earlier run.
+    """
+    if n < 1 or workers < 1 or batch < 1:
+        raise SimulationError(
+            f"n, workers and batch must be at least 1. Received: {n}, {workers}, {batch}."
+        )
+    if format not in FORMATS:
+        raise UnknownNameError("format", format, FORMATS)
+    if sources is not None and sources not in SOURCES:
+        raise UnknownNameError("source library", sources, SOURCES)
+    if "S1" not in planes:
+        raise SimulationError("A data set needs the noisy plane. Add S1 to the planes.")
+    survey, population = load_survey(survey), load_population(population)
+    folder = _prepare(Path(output), format, overwrite)
+    job = _Job(
+        simulator={
+            "survey": survey,
+            "population": population,
+            "seed": seed,
+            "planes": tuple(planes),
+            "subtract_lens_light": subtract_lens_light,
+        },
+        sources=sources,
+        folder=folder,
+        format=format,
+        batch=batch,
+        n=n,
+    )
+    numbers = range((n + ROWS_PER_SHARD - 1) // ROWS_PER_SHARD)
+    parts = []
+    for part in _run(job, numbers, workers):
+        parts.append(part)
+        if progress is not None:
+            progress(job.rows(len(parts) - 1)[1] - job.rows(len(parts) - 1)[0])
+    _commit(job, parts, survey, population)
+    return folder
+
+
+class _Job:
+    """What a process needs to make and write any shard of a run; can be pickled."""
+
+    def __init__(self, simulator, sources, folder, format, batch, n):
+        self.simulator, self.sources, self.folder = simulator, sources, folder
+        self.format, self.batch, self.n = format, batch, n
+        self._made = None
+
+    def __getstate__(self):
+        return {**self.__dict__, "_made": None}
+
+    def rows(self, number):
+        """First object of a shard, and the first of the next."""
+        return number * ROWS_PER_SHARD, min((number + 1) * ROWS_PER_SHARD, self.n)
+
+    def batches(self, number):
+        """Mocks of a shard."""
+        if self._made is None:
+            self._made = Simulator(**self.simulator, sources=_library(self.sources))
+        start, stop = self.rows(number)
+        return self._made.stream(start, stop - start, self.batch)
+
+    def write(self, number):
+        """Make and write one shard; return what the commit needs."""
+        if self.format == "tfrecord":
+            from lensfinder.data.shards import write_shard
+
+            return write_shard(self.folder, number, self.batches(number))
+        from lensfinder.simulate.mocks import Mocks
+
+        mocks = Mocks.join(self.batches(number))
+        for plane, images in mocks.planes.items():
+            self._write_images(plane, number, mocks, images)
+        return mocks.truth
+
+    def _write_images(self, plane, number, mocks, images):
+        from lensfinder.data import write_arrays, write_cutouts
+
+        survey, folder = self.simulator["survey"], self.folder / plane
+        if self.format == "fits":
+            header = {"KIND": "mock", "PLANE": plane}
+            write_cutouts(folder, mocks.ids, images, survey, header=header, overwrite=True)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / f"mocks-{number:05d}.npz"
+            write_arrays(path, mocks.ids, images, survey, overwrite=True)
+
+
+def _run(job, numbers, workers):
+    """Parts of all shards in order; fresh processes, because a forked TensorFlow hangs."""
+    if workers == 1 or len(numbers) == 1:
+        yield from map(job.write, numbers)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start, initargs=(job,)
+    ) as pool:
+        yield from pool.map(_write, numbers)
+
+
+def _start(job):
+    global _JOB  # one per process, so that its programs are compiled once
+    _JOB = job
+
+
+def _write(number):
+    return _JOB.write(number)
+
+
+def _prepare(folder, format, overwrite):
+    if format == "tfrecord":
+        from lensfinder.data.shards import prepare
+
+        return prepare(folder, overwrite=overwrite)
+    refuse_existing(folder / TRUTH, overwrite)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / TRUTH).unlink(missing_ok=True)
+    return folder
+
+
+def _commit(job, parts, survey, population):
+    """The last file of a run: without it the folder is no data set."""
+    if job.format == "tfrecord":
+        from lensfinder.data.shards import commit
+
+        commit(job.folder, parts, survey=survey, population=population, seed=job.simulator["seed"])
+        return
+    from astropy.table import vstack
+
+    write_table(vstack(parts, metadata_conflicts="silent"), job.folder / TRUTH, overwrite=True)
+
+
+def _library(name) -> SourceLibrary | None:
+    if name is None:
+        return None
+    from lensfinder.data import hubble_galaxies
+
+    stamps = hubble_galaxies().stamps()
+    return SourceLibrary.from_stamps(stamps.images, stamps.ids)
