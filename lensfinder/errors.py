@@ -168,6 +168,7 @@ class FlagSet:
             raise UnknownNameError(f"{self.name} flag", name, self._by_name) from None
 
     def as_dict(self) -> dict[str, int]:
+        """Bit by name of flag."""
         return {flag.name: flag.bit for flag in self.flags}
 
     def decode(self, value: int) -> str:

@@ -18,7 +18,7 @@ from lensfinder.predict import (
 )
 from lensfinder.tables import build_table, check_output, refuse_existing, write_table
 
-MODELLER = "six-layer-cnn/euclid-vis"
+MODELLER = "compact-modeller/euclid-vis"
 
 
 def model(

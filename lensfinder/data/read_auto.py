@@ -125,8 +125,7 @@ def _object(file, units, path, stem, bands) -> Cutout:
 
 
 def _band_names(file, units, bands) -> list[str]:
-    if bands is not None and len(bands) == len(units) == 1:
-        return list(bands)
+    """Names as the file gives them; `bands` names only what the file leaves nameless."""
     names = [_band_name(file, unit) for unit in units]
     missing = [index for index, name in enumerate(names) if not name]
     if bands is not None and len(bands) == len(missing):

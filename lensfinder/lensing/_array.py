@@ -1,9 +1,10 @@
 """The one home of the choice between NumPy and `keras.ops`.
 
 Every function of this room runs on whatever it is given. Plain numbers, lists and NumPy arrays are
-computed in NumPy at float64; as soon as one argument is a backend tensor (TensorFlow, JAX,
-PyTorch, or a symbolic `KerasTensor`), everything is computed with `keras.ops` in the dtype of the
-tensors. `keras.ops` alone would not do: it casts NumPy float64 input to float32.
+computed in NumPy at float64; as soon as one argument is a backend tensor (TensorFlow, JAX or
+PyTorch), everything is computed with `keras.ops` in the dtype of the tensors. `keras.ops` alone
+would not do: it casts NumPy float64 input to float32. In a functional model, call these functions
+inside a layer: a symbolic `KerasTensor` is not a tensor yet.
 """
 
 import numpy as np
@@ -32,7 +33,7 @@ def to_arrays(*values):
     import keras  # kept out of the NumPy path: importing it takes seconds
 
     dtype = _floating_dtype(keras, values)
-    return keras.ops, tuple(_tensor(keras, value, dtype) for value in values)
+    return keras.ops, tuple(keras.ops.convert_to_tensor(value, dtype=dtype) for value in values)
 
 
 def is_double(xp, value) -> bool:
@@ -52,10 +53,3 @@ def _floating_dtype(keras, values) -> str:
     }
     dtypes = sorted(name for name in dtypes if "float" in name)
     return keras.backend.result_type(*dtypes) if dtypes else keras.config.floatx()
-
-
-def _tensor(keras, value, dtype):
-    if isinstance(value, keras.KerasTensor):
-        same = keras.backend.standardize_dtype(value.dtype) == dtype
-        return value if same else keras.ops.cast(value, dtype)
-    return keras.ops.convert_to_tensor(value, dtype=dtype)

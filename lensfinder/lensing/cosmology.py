@@ -40,12 +40,28 @@ _NAMED = {"pearson2019": _pearson2019, "schuldt2021": _schuldt2021, "planck18": 
 
 
 def cosmology_names() -> tuple[str, ...]:
-    """Names that `named_cosmology` and every `cosmology` argument of this module accept."""
+    """Names that `named_cosmology` and every `cosmology` argument of this module accept.
+
+    Returns
+    -------
+    tuple of str
+        The names.
+    """
     return tuple(_NAMED)
 
 
 def named_cosmology(name: str):
     """The astropy cosmology of this name.
+
+    Parameters
+    ----------
+    name : str
+        One of `cosmology_names`.
+
+    Returns
+    -------
+    astropy.cosmology.FLRW
+        A flat cosmology.
 
     Raises
     ------
@@ -95,7 +111,7 @@ class Distances:
 
         Raises
         ------
-        ValueError
+        SpecError
             If a redshift is outside the range or NaN.
         """
         z = np.asarray(z, dtype=np.float64)
@@ -146,7 +162,18 @@ def _distances_of_name(name):
 
 
 def distances(cosmology) -> Distances:
-    """`Distances` of a cosmology name (made once), of an astropy cosmology, or as given."""
+    """Distances in a cosmology.
+
+    Parameters
+    ----------
+    cosmology : str, astropy.cosmology.FLRW or Distances
+        A name of `cosmology_names`, or a flat cosmology.
+
+    Returns
+    -------
+    Distances
+        Made once per name; a `Distances` is returned as it is.
+    """
     if isinstance(cosmology, Distances):
         return cosmology
     if isinstance(cosmology, str):
@@ -177,7 +204,22 @@ def theta_E_sis(sigma_v, z_lens, z_src, cosmology="planck18"):
 
 
 def sigma_v_sis(theta_E, z_lens, z_src, cosmology="planck18"):
-    """Inverse of `theta_E_sis`: velocity dispersion [km/s], infinite when D_ds is 0."""
+    """Velocity dispersion of a singular isothermal sphere: inverse of `theta_E_sis`.
+
+    Parameters
+    ----------
+    theta_E : array_like
+        Einstein radius [arcsec]; everything broadcasts.
+    z_lens, z_src : array_like
+        Redshifts.
+    cosmology : str, astropy.cosmology.FLRW or Distances
+        A name of `cosmology_names`, or a flat cosmology.
+
+    Returns
+    -------
+    numpy.ndarray
+        Line-of-sight velocity dispersion [km/s]; infinite for a source in front of the lens.
+    """
     ratio = distances(cosmology).lensing_ratio(z_lens, z_src)
     theta_E = np.asarray(theta_E, dtype=np.float64) * ARCSEC_RAD
     with np.errstate(divide="ignore"):
@@ -195,6 +237,11 @@ def time_delay(fermat, z_lens, z_src, cosmology="planck18"):
         Redshifts, ``z_lens < z_src``; they broadcast with `fermat`.
     cosmology : str, astropy.cosmology.FLRW or Distances
         A name of `cosmology_names`, or a flat cosmology.
+
+    Returns
+    -------
+    numpy.ndarray
+        Delay [days].
     """
     distance_km = distances(cosmology).time_delay_distance(z_lens, z_src) * MPC_KM
     seconds = distance_km / SPEED_OF_LIGHT_KM_S * np.asarray(fermat) * ARCSEC_RAD**2

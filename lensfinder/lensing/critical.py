@@ -54,7 +54,23 @@ def critical_curve(*, theta_E, q, phi, x0=0.0, y0=0.0, gamma1=0.0, gamma2=0.0, n
 def caustic(*, theta_E, q, phi, x0=0.0, y0=0.0, gamma1=0.0, gamma2=0.0, n_points=N_POINTS):
     """Tangential caustic: the source positions of the vertices of `critical_curve`.
 
-    Parameters and shape are those of `critical_curve`.
+    Parameters
+    ----------
+    theta_E : array_like or tensor, (...)
+        Einstein radius on the intermediate axis [arcsec]; all parameters broadcast.
+    q, phi : array_like or tensor, (...)
+        Axis ratio, and position angle of the major axis from +x [rad].
+    x0, y0 : array_like or tensor, (...)
+        Centre [arcsec].
+    gamma1, gamma2 : array_like or tensor, (...)
+        External shear, smaller than 1.
+    n_points : int
+        Vertices; the first is not repeated at the end.
+
+    Returns
+    -------
+    array or tensor, (..., n_points, 2)
+        x and y [arcsec]. Clockwise where four images are: such a source is wound round negatively.
     """
     lens = _Rays(theta_E, q, phi, x0, y0, gamma1, gamma2, n_points)
     return lens.source(lens.r_c)
@@ -63,7 +79,23 @@ def caustic(*, theta_E, q, phi, x0=0.0, y0=0.0, gamma1=0.0, gamma2=0.0, n_points
 def cut(*, theta_E, q, phi, x0=0.0, y0=0.0, gamma1=0.0, gamma2=0.0, n_points=N_POINTS):
     """The cut, or radial pseudo-caustic: where the centre goes to, direction by direction.
 
-    Parameters and shape are those of `critical_curve`.
+    Parameters
+    ----------
+    theta_E : array_like or tensor, (...)
+        Einstein radius on the intermediate axis [arcsec]; all parameters broadcast.
+    q, phi : array_like or tensor, (...)
+        Axis ratio, and position angle of the major axis from +x [rad].
+    x0, y0 : array_like or tensor, (...)
+        Centre [arcsec].
+    gamma1, gamma2 : array_like or tensor, (...)
+        External shear, smaller than 1.
+    n_points : int
+        Vertices; the first is not repeated at the end.
+
+    Returns
+    -------
+    array or tensor, (..., n_points, 2)
+        x and y [arcsec], counter-clockwise about the sources with one more image.
     """
     lens = _Rays(theta_E, q, phi, x0, y0, gamma1, gamma2, n_points)
     return lens.source(lens.xp.zeros_like(lens.r_c))
@@ -145,6 +177,17 @@ def polygon_area(points):
 
 
 def einstein_radius_from_area(area):
-    """Effective Einstein radius [arcsec]: that of the circle of `area` [arcsec^2]."""
+    """Effective Einstein radius: that of the circle of the same area.
+
+    Parameters
+    ----------
+    area : array_like or tensor
+        Area inside the critical curve [arcsec^2]; its sign does not matter.
+
+    Returns
+    -------
+    array or tensor
+        Radius [arcsec].
+    """
     xp, (area,) = to_arrays(area)
     return xp.sqrt(xp.abs(area) / math.pi)

@@ -34,7 +34,20 @@ def theta_E_from_barkana(theta_E, q):
 
 
 def theta_E_to_barkana(theta_E, q):
-    """Inverse of `theta_E_from_barkana`."""
+    """Inverse of `theta_E_from_barkana`.
+
+    Parameters
+    ----------
+    theta_E : array_like or tensor
+        theta_E on the intermediate axis [arcsec].
+    q : array_like or tensor
+        Axis ratio.
+
+    Returns
+    -------
+    array or tensor
+        Einstein radius in Barkana's convention [arcsec].
+    """
     xp, (theta_E, q) = to_arrays(theta_E, q)
     return theta_E * ((1.0 + q) / (2.0 * xp.sqrt(q)))
 
@@ -43,12 +56,37 @@ def theta_E_from_pyautolens(einstein_radius, q):
     """Our theta_E from PyAutoLens' ``mp.Isothermal(einstein_radius=...)``.
 
     There kappa = einstein_radius / ((1 + q) xi): the convention of Barkana under another name.
+
+    Parameters
+    ----------
+    einstein_radius : array_like or tensor
+        PyAutoLens' einstein_radius [arcsec].
+    q : array_like or tensor
+        Axis ratio.
+
+    Returns
+    -------
+    array or tensor
+        theta_E on the intermediate axis [arcsec].
     """
     return theta_E_from_barkana(einstein_radius, q)
 
 
 def theta_E_to_pyautolens(theta_E, q):
-    """Inverse of `theta_E_from_pyautolens`."""
+    """Inverse of `theta_E_from_pyautolens`.
+
+    Parameters
+    ----------
+    theta_E : array_like or tensor
+        theta_E on the intermediate axis [arcsec].
+    q : array_like or tensor
+        Axis ratio.
+
+    Returns
+    -------
+    array or tensor
+        PyAutoLens' einstein_radius [arcsec].
+    """
     return theta_E_to_barkana(theta_E, q)
 
 
@@ -57,13 +95,38 @@ def theta_E_from_keeton(b, q):
 
     His isothermal ellipsoid, without core, is kappa = b / (2 xi), so K = b / 2. His b is the
     Einstein radius along the major axis: at y = 0 the critical curve is at x = b.
+
+    Parameters
+    ----------
+    b : array_like or tensor
+        Keeton's b [arcsec].
+    q : array_like or tensor
+        Axis ratio.
+
+    Returns
+    -------
+    array or tensor
+        theta_E on the intermediate axis [arcsec].
     """
     xp, (b, q) = to_arrays(b, q)
     return b * xp.sqrt(q)
 
 
 def theta_E_to_keeton(theta_E, q):
-    """Inverse of `theta_E_from_keeton`."""
+    """Inverse of `theta_E_from_keeton`.
+
+    Parameters
+    ----------
+    theta_E : array_like or tensor
+        theta_E on the intermediate axis [arcsec].
+    q : array_like or tensor
+        Axis ratio.
+
+    Returns
+    -------
+    array or tensor
+        Keeton's b [arcsec].
+    """
     xp, (theta_E, q) = to_arrays(theta_E, q)
     return theta_E / xp.sqrt(q)
 
@@ -73,13 +136,38 @@ def theta_E_from_circular_aperture(radius, q):
 
     The mean of 1 / sqrt(q cos^2 + sin^2 / q) over angles is a complete elliptic integral, and with
     Gauss' arithmetic-geometric mean: radius = theta_E sqrt(q) / agm(1, q).
+
+    Parameters
+    ----------
+    radius : array_like or tensor
+        Radius of the circle [arcsec].
+    q : array_like or tensor
+        Axis ratio.
+
+    Returns
+    -------
+    array or tensor
+        theta_E on the intermediate axis [arcsec].
     """
     xp, (radius, q) = to_arrays(radius, q)
     return radius * _agm_with_one(xp, q) / xp.sqrt(q)
 
 
 def theta_E_to_circular_aperture(theta_E, q):
-    """Inverse of `theta_E_from_circular_aperture`."""
+    """Inverse of `theta_E_from_circular_aperture`.
+
+    Parameters
+    ----------
+    theta_E : array_like or tensor
+        theta_E on the intermediate axis [arcsec].
+    q : array_like or tensor
+        Axis ratio.
+
+    Returns
+    -------
+    array or tensor
+        Radius of the circle [arcsec].
+    """
     xp, (theta_E, q) = to_arrays(theta_E, q)
     return theta_E * xp.sqrt(q) / _agm_with_one(xp, q)
 

@@ -15,13 +15,25 @@ _CHUNK = 16384  # systems scanned at once: about 200 MB
 
 
 class ImagePositions(NamedTuple):
-    """Images of point sources, the first to arrive first, NaN beyond `count`."""
+    """Images of point sources, the first to arrive first.
 
-    x: np.ndarray  # (..., 4) [arcsec]
-    y: np.ndarray  # (..., 4) [arcsec]
-    magnification: np.ndarray  # (..., 4), negative for a saddle point
-    fermat: np.ndarray  # (..., 4) Fermat potential [arcsec^2]
-    count: np.ndarray  # (...) int
+    Attributes
+    ----------
+    x, y : numpy.ndarray, (..., 4)
+        Position [arcsec], NaN beyond `count`.
+    magnification : numpy.ndarray, (..., 4)
+        Signed, negative for a saddle point; NaN beyond `count`.
+    fermat : numpy.ndarray, (..., 4)
+        Fermat potential [arcsec^2], which `time_delay` turns into days; NaN beyond `count`.
+    count : numpy.ndarray of int, (...)
+        Number of images.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    magnification: np.ndarray
+    fermat: np.ndarray
+    count: np.ndarray
 
 
 def winding_number(points, x, y):
@@ -72,8 +84,14 @@ def image_count(
     ----------
     x_src, y_src : array_like or tensor, (...)
         Source position [arcsec]; everything broadcasts.
-    theta_E, q, phi, x0, y0, gamma1, gamma2
-        As in `critical_curve`.
+    theta_E : array_like or tensor, (...)
+        Einstein radius on the intermediate axis [arcsec].
+    q, phi : array_like or tensor, (...)
+        Axis ratio, and position angle of the major axis from +x [rad].
+    x0, y0 : array_like or tensor, (...)
+        Centre of the lens [arcsec].
+    gamma1, gamma2 : array_like or tensor, (...)
+        External shear, which deflects by nothing at the origin.
     n_points : int
         Vertices of caustic and cut; a source nearer to them than their polygon is may be miscounted
         (about 1e-3 theta_E near a cusp with the default). `image_positions` is exact.
@@ -81,6 +99,7 @@ def image_count(
     Returns
     -------
     array or tensor, (...), integer
+        Images per source.
     """
     lens = dict(theta_E=theta_E, q=q, phi=phi, x0=x0, y0=y0, gamma1=gamma1, gamma2=gamma2)
     _, arrays = to_arrays(x_src, y_src, *lens.values())
@@ -112,8 +131,14 @@ def image_positions(
     ----------
     x_src, y_src : array_like, (...)
         Source position [arcsec]; everything broadcasts.
-    theta_E, q, phi, x0, y0, gamma1, gamma2 : array_like, (...)
-        As in `critical_curve`; the shear deflects by nothing at the origin.
+    theta_E : array_like, (...)
+        Einstein radius on the intermediate axis [arcsec].
+    q, phi : array_like, (...)
+        Axis ratio, and position angle of the major axis from +x [rad].
+    x0, y0 : array_like, (...)
+        Centre of the lens [arcsec].
+    gamma1, gamma2 : array_like, (...)
+        External shear, which deflects by nothing at the origin.
     n_scan : int
         Angles of the scan.
 

@@ -131,13 +131,39 @@ def double_sersic(x, y, *, flux, bulge_fraction, bulge, disc, x0=0.0, y0=0.0):
 
 
 def flux_from_magnitude(magnitude, zero_point):
-    """Flux [e-/s] of an AB magnitude; `zero_point` is the AB magnitude of 1 e-/s."""
+    """Flux of an AB magnitude.
+
+    Parameters
+    ----------
+    magnitude : array_like or tensor
+        AB magnitude.
+    zero_point : array_like or tensor
+        AB magnitude of 1 e-/s.
+
+    Returns
+    -------
+    array or tensor
+        Flux [e-/s].
+    """
     xp, (magnitude, zero_point) = to_arrays(magnitude, zero_point)
     return xp.exp((zero_point - magnitude) * (0.4 * math.log(10.0)))
 
 
 def magnitude_from_flux(flux, zero_point):
-    """AB magnitude of a flux [e-/s]; infinite for zero flux, NaN for negative flux."""
+    """AB magnitude of a flux.
+
+    Parameters
+    ----------
+    flux : array_like or tensor
+        Flux, positive [e-/s].
+    zero_point : array_like or tensor
+        AB magnitude of 1 e-/s.
+
+    Returns
+    -------
+    array or tensor
+        AB magnitude.
+    """
     xp, (flux, zero_point) = to_arrays(flux, zero_point)
     return zero_point - xp.log(flux) * (2.5 / math.log(10.0))
 

@@ -32,7 +32,19 @@ def shear_deflection(x, y, *, gamma1, gamma2, x0=0.0, y0=0.0):
 def shear_potential(x, y, *, gamma1, gamma2, x0=0.0, y0=0.0):
     """Potential of an external shear [arcsec^2]: ``gamma1 (x^2 - y^2) / 2 + gamma2 x y``.
 
-    Parameters are those of `shear_deflection`.
+    Parameters
+    ----------
+    x, y : array_like or tensor
+        Position [arcsec]; everything broadcasts.
+    gamma1, gamma2 : array_like or tensor
+        Shear components, as in `shear_deflection`.
+    x0, y0 : array_like or tensor
+        Where the shear deflects by nothing [arcsec].
+
+    Returns
+    -------
+    array or tensor
+        Potential [arcsec^2]; its gradient is `shear_deflection`.
     """
     _, (x, y, gamma1, gamma2, x0, y0) = to_arrays(x, y, gamma1, gamma2, x0, y0)
     dx, dy = x - x0, y - y0

@@ -76,7 +76,24 @@ def sie_potential(x, y, *, theta_E, q, phi, x0=0.0, y0=0.0):
     """Lensing potential of a singular isothermal ellipsoid [arcsec^2], zero at the centre.
 
     The potential is homogeneous of degree one, hence equal to position times deflection (Euler).
-    Parameters are those of `sie_deflection`.
+
+    Parameters
+    ----------
+    x, y : array_like or tensor
+        Position [arcsec]; everything broadcasts.
+    theta_E : array_like or tensor
+        Einstein radius on the intermediate axis [arcsec].
+    q : array_like or tensor
+        Axis ratio, 0 < q <= 1.
+    phi : array_like or tensor
+        Position angle of the major axis, counter-clockwise from +x [rad].
+    x0, y0 : array_like or tensor
+        Centre [arcsec].
+
+    Returns
+    -------
+    array or tensor
+        Potential [arcsec^2]; its gradient is `sie_deflection`.
     """
     _, (x, y, theta_E, q, phi, x0, y0) = to_arrays(x, y, theta_E, q, phi, x0, y0)
     alpha_x, alpha_y = sie_deflection(x, y, theta_E=theta_E, q=q, phi=phi, x0=x0, y0=y0)
@@ -86,8 +103,24 @@ def sie_potential(x, y, *, theta_E, q, phi, x0=0.0, y0=0.0):
 def sie_convergence(x, y, *, theta_E, q, phi, x0=0.0, y0=0.0):
     """Convergence of a singular isothermal ellipsoid: ``theta_E / (2 sqrt(q x^2 + y^2 / q))``.
 
-    Dimensionless; parameters are those of `sie_deflection`. Infinite at the centre in principle;
-    there the value is that at 1e-15 arcsec, large and finite.
+    Parameters
+    ----------
+    x, y : array_like or tensor
+        Position [arcsec]; everything broadcasts.
+    theta_E : array_like or tensor
+        Einstein radius on the intermediate axis [arcsec].
+    q : array_like or tensor
+        Axis ratio, 0 < q <= 1.
+    phi : array_like or tensor
+        Position angle of the major axis, counter-clockwise from +x [rad].
+    x0, y0 : array_like or tensor
+        Centre [arcsec].
+
+    Returns
+    -------
+    array or tensor
+        Convergence, dimensionless. Infinite at the centre in principle: there the value is that
+        at 1e-15 arcsec, large and finite.
     """
     xp, (x, y, theta_E, q, phi, x0, y0) = to_arrays(x, y, theta_E, q, phi, x0, y0)
     u, v, _, _ = to_major_axis(xp, x, y, phi, x0, y0)
@@ -99,7 +132,20 @@ def sie_shear(x, y, *, theta_E, q, phi, x0=0.0, y0=0.0):
 
     A deflection that depends on direction alone has no radial derivative, so its Jacobian is
     ``2 kappa t t^T`` with t the unit vector across the radius: the shear is as large as the
-    convergence, and tangential. Dimensionless; parameters are those of `sie_deflection`.
+    convergence, and tangential.
+
+    Parameters
+    ----------
+    x, y : array_like or tensor
+        Position [arcsec]; everything broadcasts.
+    theta_E : array_like or tensor
+        Einstein radius on the intermediate axis [arcsec].
+    q : array_like or tensor
+        Axis ratio, 0 < q <= 1.
+    phi : array_like or tensor
+        Position angle of the major axis, counter-clockwise from +x [rad].
+    x0, y0 : array_like or tensor
+        Centre [arcsec].
 
     Returns
     -------
@@ -121,8 +167,16 @@ def sie_magnification(x, y, *, theta_E, q, phi, x0=0.0, y0=0.0, gamma1=0.0, gamm
 
     Parameters
     ----------
-    x, y, theta_E, q, phi, x0, y0
-        As in `sie_deflection`.
+    x, y : array_like or tensor
+        Position [arcsec]; everything broadcasts.
+    theta_E : array_like or tensor
+        Einstein radius on the intermediate axis [arcsec].
+    q : array_like or tensor
+        Axis ratio, 0 < q <= 1.
+    phi : array_like or tensor
+        Position angle of the major axis, counter-clockwise from +x [rad].
+    x0, y0 : array_like or tensor
+        Centre [arcsec].
     gamma1, gamma2 : array_like or tensor
         External shear, as in `shear_deflection`.
 

@@ -78,6 +78,7 @@ def _entries(history) -> list[dict]:
             history = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise DataFormatError(f"{path}: no history of a training ({error}).") from error
-    if not isinstance(history, list) or not history or "epoch" not in history[0]:
+    usable = isinstance(history, list) and history and isinstance(history[0], dict)
+    if not usable or "epoch" not in history[0]:
         raise DataFormatError("A history needs at least one epoch. Train one first.")
     return history

@@ -55,9 +55,16 @@ def save_preset(
         a folder.
     model : keras.Model
         The trained model.
-    builder, arguments, task, targets, contract
-        What `lensfinder.zoo.build` was called with; arguments that only say where training started
-        are left out.
+    builder : str
+        Architecture, as `lensfinder.zoo.build` was given it.
+    arguments : dict
+        Its arguments, likewise; those that only say where training started are left out.
+    task : {"finder", "modeller"}
+        What it was built for.
+    targets : sequence of str or None
+        What a modeller predicts.
+    contract : InputContract
+        What it is fed.
     metrics : dict
         Plain numbers and text.
     card : str

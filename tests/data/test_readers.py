@@ -223,3 +223,9 @@ def test_one_bad_file_leaves_its_neighbours_alone(put, tmp_path, plane, known):
     assert [cutout.status for cutout in cutouts] == [0, STATUS["unreadable"], 0]
     assert "not a FITS file" in cutouts[1].message
     assert cutouts[1].id == "bad"
+
+
+def test_a_name_in_the_file_is_believed_before_the_name_that_is_wanted(put, plane):
+    """A single extension `r` must not pass for the VIS band of a one-band network."""
+    assert list(only(put("object.fits", ("r", plane, {})), bands=["VIS"]).bands) == ["r"]
+    assert list(only(put("nameless.fits", ("", plane, {})), bands=["VIS"]).bands) == ["VIS"]

@@ -26,10 +26,14 @@ def test_integer_tensors_become_floating():
     assert keras.backend.standardize_dtype(a.dtype) == keras.config.floatx()
 
 
-def test_symbolic_tensors_build_a_model():
-    x, q = keras.Input((4,), name="x"), keras.Input((1,), name="q", dtype="float32")
-    alpha_x, _ = sie_deflection(x, 0.5 * x, theta_E=1.2, q=q, phi=0.3)
-    model = keras.Model([x, q], alpha_x)
+class Deflect(keras.layers.Layer):
+    def call(self, x, q):
+        return sie_deflection(x, 0.5 * x, theta_E=1.2, q=q, phi=0.3)[0]
+
+
+def test_a_layer_of_a_functional_model_can_call_it():
+    x, q = keras.Input((4,), name="x"), keras.Input((1,), name="q")
+    model = keras.Model([x, q], Deflect()(x, q))
     position, ratio = np.full((2, 4), 0.7, np.float32), np.full((2, 1), 0.6, np.float32)
     expected, _ = sie_deflection(position, 0.5 * position, theta_E=1.2, q=ratio, phi=0.3)
     np.testing.assert_allclose(model([position, ratio]), expected, rtol=1e-6)

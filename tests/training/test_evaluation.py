@@ -1,0 +1,133 @@
+"""Measuring and publishing a network, on mocks made by a fake simulator."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from tiny_training import Objects, recipe
+
+from lensfinder.errors import OutputExistsError, PresetError, RecipeError
+from lensfinder.evaluate import evaluate
+from lensfinder.training.card import model_card
+from lensfinder.training.evaluation import MockSample, headline, measure
+from lensfinder.training.loop import TrainingResult, train
+from lensfinder.training.zoo import publish
+from lensfinder.zoo import fixed_predict
+
+HELD = {"population": "pearson2019-test", "seed": 9, "size": 200}
+
+
+@dataclass
+class FakeMocks:
+    images: dict
+    truth: Table
+
+
+class FakeSimulator:
+    """Blobs with the columns of a truth table; every other object is a lens."""
+
+    def __init__(self, survey, population, *, seed=1):
+        self.objects_of = Objects(seed=seed)
+
+    def objects(self, indices):
+        batch = self.objects_of.batch([int(i) for i in indices])
+        label = np.asarray(indices) % 2
+        truth = Table({"id": [f"mock-{i}" for i in batch.ids], "label": label})
+        truth["class"] = np.where(label == 1, "lens", "look_alike")
+        for column, name in enumerate(("theta_E", "e1", "e2")):
+            truth[name] = batch.y[:, column]
+        images = {
+            name: array * (1 + label)[:, None, None, None] for name, array in batch.images.items()
+        }
+        return FakeMocks(images, truth)
+
+    def stream(self, start=0, count=None, batch=256):
+        for first in range(start, start + count, batch):
+            yield self.objects(range(first, min(first + batch, start + count)))
+
+
+@pytest.fixture(autouse=True)
+def _fake(monkeypatch):
+    import lensfinder.simulate
+
+    monkeypatch.setattr(lensfinder.simulate, "Simulator", FakeSimulator)
+
+
+@pytest.fixture(params=["finder", "modeller"])
+def trained(request, tmp_path):
+    given = recipe(
+        tmp_path,
+        task=request.param,
+        data={"kind": "simulator", "population": "pearson2019-train", "seed": 1},
+        validation={**HELD, "seed": 8, "size": 64},
+        test=HELD,
+        epochs=1,
+    )
+    return given, train(given, tmp_path / "run")
+
+
+def test_publish_writes_a_preset_that_says_what_was_measured(trained, tmp_path):
+    given, result = trained
+    preset = publish(given, result, place=tmp_path / "preset", dtype="float16")
+    assert preset.task == given.task
+    assert preset.metrics["data"]["n"] == 200
+    assert preset.metrics["training"]["objects"] == 32
+    assert preset.metrics["preset"] == "tiny/tiny"
+    assert preset.card.startswith("# tiny/tiny")
+    json.dumps(preset.metrics, allow_nan=False)
+    assert headline(preset.metrics)
+    # what was measured is what is stored, rounding included: a second look gives the same figures
+    again = measure(
+        fixed_predict(preset.load()),
+        MockSample(given.survey, HELD["population"], HELD["size"], HELD["seed"]),
+        contract=preset.contract,
+        task=preset.task,
+        targets=preset.targets,
+    )
+    assert again[given.task] == preset.metrics[given.task]
+    if given.task == "finder":
+        assert set(preset.metrics["finder"]["non_lenses"]) == {"look_alike", "threshold"}
+    else:
+        assert preset.metrics["modeller"]["objects"] == 100  # the lenses alone
+        assert "orientation (rad)" in preset.card
+
+
+def test_evaluate_measures_other_mocks_and_writes_once(trained, tmp_path):
+    given, result = trained
+    preset = publish(given, result, place=tmp_path / "preset")
+    options = {"n": 100, "survey": given.survey, "out": tmp_path / "out"}
+    figures = evaluate(preset, **options)
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == figures
+    assert figures["data"]["population"] == HELD["population"]
+    assert figures["data"]["seed"] != HELD["seed"]
+    with pytest.raises(OutputExistsError):
+        evaluate(preset, **options)
+    assert evaluate(preset, **options, overwrite=True) == figures
+
+
+def test_what_cannot_be_published_is_refused(trained, tmp_path):
+    given, result = trained
+    nothing = TrainingResult(result.folder, False, [], 0, result.model)
+    with pytest.raises(PresetError, match="No epoch"):
+        publish(given, nothing, place=tmp_path / "preset")
+    with pytest.raises(RecipeError, match="test sample"):
+        publish(given.model_copy(update={"test": None}), result, place=tmp_path / "preset")
+    assert not (tmp_path / "preset").exists()
+
+
+def test_the_card_compares_with_the_paper_only_on_its_sample(trained):
+    given, _ = trained
+    if given.task != "modeller":
+        pytest.skip("only modellers are compared")
+    row = dict.fromkeys(("rms", "rms_std", "bias", "nmad", "rms_constant"), 0.5)
+    training = {
+        "parameters": 1, "objects": 1, "steps": 1, "best_epoch": 1, "epochs": 1,
+        "finished": True, "stored_as": "float32",
+    }  # fmt: skip
+    for population, compared in (("pearson2019-test", True), ("bom2022", False)):
+        data = {"survey": "euclid-vis", "population": population, "seed": 1, "start": 0, "n": 5}
+        figures = {"modeller": {"objects": 5, "parameters": {"theta_E": row}}}
+        text = model_card(given, {"data": data, "training": training, **figures})
+        assert ("0.081" in text) == compared
