@@ -99,7 +99,7 @@ class ShardError(DataFormatError):
 
 # --- models ---------------------------------------------------------------------------------------
 class UntrustedArtefactError(LensfinderError, ValueError):
-    """A weight or configuration file is not what its pinned description says; nothing was loaded."""
+    """A weight or configuration file is not what its pinned description says; nothing is loaded."""
 
 
 class PresetError(LensfinderError, ValueError):

@@ -14,8 +14,11 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 import lensfinder
+from lensfinder import _options as options
 from lensfinder import cli
+from lensfinder.data import Assume
 from lensfinder.errors import UnknownNameError
+from lensfinder.predict import Fitting
 from lensfinder.specs import Survey, load_survey, population_names, survey_names
 from tests import tiny
 
@@ -207,6 +210,26 @@ def test_what_was_held_back_is_shown_when_an_import_fails(capfd):
     with cli._quietly():
         os.write(2, b"chatter")
     assert capfd.readouterr().err == ""
+
+
+# --- how other people's images are made to fit ----------------------------------------------------
+def test_the_options_become_one_fitting():
+    made = options.fitting(True, "VIS=F814W,H=F160W", True, 0.1, 0.05, "adu", None)
+    assert made == Fitting(
+        calibrate=True,
+        band_map={"VIS": "F814W", "H": "F160W"},
+        pad=True,
+        max_bad_fraction=0.1,
+        assume=Assume(pixel_scale=0.05, unit="adu"),
+    )
+    assert options.fitting(False, None, False, None, None, None, None) == Fitting()
+
+
+@pytest.mark.parametrize("text", ["VIS", "VIS=", "=F814W", "VIS=a=b", "VIS=a,"])
+def test_a_band_map_that_is_none_is_refused(text):
+    done = command("find", "a.fits", "--band-map", text)
+    assert done.exit_code == 2
+    assert "OURS=THEIRS" in done.stderr
 
 
 # --- two doors to one room ------------------------------------------------------------------------

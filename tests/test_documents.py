@@ -128,7 +128,7 @@ def test_the_readme_shows_every_verb_and_both_commands_of_make():
     text = (ROOT / "README.md").read_text("utf-8")
     shown = {tuple(words[:2]) for block in blocks(text) for words in commands_of(block)}
     assert {("make", "find"), ("make", "test")} <= shown
-    verbs = {"find", "model", "simulate", "train"}
+    verbs = {"find", "model", "simulate", "train", "evaluate"}
     assert {("lensfinder", verb) for verb in verbs} <= shown
 
 

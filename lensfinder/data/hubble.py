@@ -16,6 +16,7 @@ import numpy as np
 from astropy.table import Table
 
 from lensfinder.data.resampling import covers, resample
+from lensfinder.data.segments import measure_sources, scatter_of, segment
 from lensfinder.errors import DatasetSpecError, UntrustedArtefactError
 from lensfinder.paths import ResourceError
 from lensfinder.specs import load_survey
@@ -25,6 +26,7 @@ WHITE = 21.3  # AB magnitude per square arcsec given to white
 CHANNELS = ("red", "green", "blue")
 WAVELENGTHS = (1250.0, 800.0, 520.0)  # nm: near infrared, red and blue filters, roughly
 SHA256 = "3a19c5dd8a927a9334bb1229a6d63711b1c0c767fb27e2286e7c84a3e2c2f5f4"
+COLUMNS = ("segment", "x", "y", "area", "flux", "half_light_radius", "axis_ratio", "contact")
 # foreground stars, by their spikes: x, y in pixels from the lower left
 STARS = ((753.6, 293.2), (253.5, 704.9), (146.2, 653.4))
 
@@ -233,40 +235,21 @@ def hubble_galaxies(*, min_area=20, threshold=5.0) -> HubbleGalaxies:
     UntrustedArtefactError
         If the file is another one.
     """
-    from skimage import feature, filters, measure, segmentation
+    from skimage import filters
 
     picture = _linear(_read_picture())
     picture -= np.median(picture, axis=(0, 1))
     light = picture.mean(axis=-1)
     smooth = filters.gaussian(light, 1.2)
-    level = np.median(smooth)
-    scatter = 1.4826 * np.median(np.abs(smooth - level))
+    level, scatter = scatter_of(smooth)
     mask = smooth > level + threshold * scatter
-    peaks = feature.peak_local_max(
-        filters.gaussian(light, 2.0), min_distance=4, labels=measure.label(mask)
-    )
-    markers = np.zeros(light.shape, np.int32)
-    markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
-    segments = segmentation.watershed(-smooth, markers, mask=mask)
-    touching = _contact(segments)
+    segments = segment(smooth, mask, filters.gaussian(light, 2.0))
     rows = []
-    for region in measure.regionprops(segments, intensity_image=light):
-        if region.area < min_area or _is_star(region):
-            continue
-        y, x = region.centroid_weighted
-        inside = np.where(region.image, np.maximum(region.image_intensity, 0.0), 0.0)
-        rows.append(
-            {
-                "segment": region.label,
-                "x": x,
-                "y": y,
-                "area": int(region.area),
-                "flux": float(inside.sum()),
-                "half_light_radius": PIXEL_SCALE * _half_light(inside, region.bbox, x, y),
-                "axis_ratio": region.axis_minor_length / max(region.axis_major_length, 1e-9),
-                "contact": touching[region.label],
-            }
-        )
+    for source in measure_sources(segments, light, min_area=min_area):
+        if not _is_star(source):
+            row = {name: source[name] for name in COLUMNS}
+            row["half_light_radius"] *= PIXEL_SCALE
+            rows.append(row)
     rows.sort(key=lambda row: -row["flux"])
     table = Table(rows)
     table.add_column([f"hdf-{number:04d}" for number in range(1, len(rows) + 1)], 0, "id")
@@ -317,29 +300,6 @@ def _linear(picture) -> np.ndarray:
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
 
 
-def _is_star(region) -> bool:
-    y, x = region.centroid
+def _is_star(source) -> bool:
+    x, y = source["x_middle"], source["y_middle"]
     return any(np.hypot(x - x_star, y - y_star) < 8 for x_star, y_star in STARS)
-
-
-def _half_light(light, box, x, y) -> float:
-    rows, columns = np.mgrid[box[0] : box[2], box[1] : box[3]]
-    radius = np.hypot(rows - y, columns - x).ravel()
-    order = np.argsort(radius)
-    growth = np.cumsum(light.ravel()[order])
-    return float(radius[order][np.searchsorted(growth, 0.5 * growth[-1])])
-
-
-def _contact(segments) -> np.ndarray:
-    """Per segment, the share of its outline (counted in pixel sides) that faces another one."""
-    outline = np.zeros(segments.max() + 1)
-    shared = np.zeros_like(outline)
-    for first, second in (
-        (segments[:, :-1], segments[:, 1:]),
-        (segments[:-1], segments[1:]),
-    ):
-        differ = first != second
-        for here, there in ((first, second), (second, first)):
-            np.add.at(outline, here[differ], 1)
-            np.add.at(shared, here[differ & (there > 0)], 1)
-    return shared / np.maximum(outline, 1)

@@ -56,7 +56,22 @@ class Composer:
             columns |= self._field(draws, columns)
         return columns
 
-    def real_sources(self, draws, columns):
+    def real_sources(self, draws, columns) -> dict[str, np.ndarray]:
+        """Which real galaxy an object gets as its source, and how it is turned.
+
+        Parameters
+        ----------
+        draws : Draws
+            The objects.
+        columns : dict of str to array (N,)
+            From `draw_parameters`.
+
+        Returns
+        -------
+        dict of str to array (N,)
+            ``stamp`` (number in the library), ``stamp_size`` (arcsec), ``stamp_angle`` (rad) and
+            ``stamp_flip`` (1 for a mirrored one).
+        """
         u = draws.many("stamp", 3)
         which = np.minimum((u[:, 0] * len(self.sources)).astype(int), len(self.sources) - 1)
         return {

@@ -203,7 +203,11 @@ def _commit(job, parts, survey, population):
         return
     from astropy.table import vstack
 
-    write_table(vstack(parts, metadata_conflicts="silent"), job.folder / TRUTH, overwrite=True)
+    truth = vstack(parts, metadata_conflicts="silent")
+    # with PSF, noise and zero points, so that another code can draw every object again
+    truth.meta["survey_spec"] = survey.model_dump(mode="json")
+    truth.meta["population_spec"] = population.model_dump(mode="json")
+    write_table(truth, job.folder / TRUTH, overwrite=True)
 
 
 def _library(name) -> SourceLibrary | None:

@@ -1,6 +1,7 @@
 """Reading configuration files as data: YAML without tags, aliases or surprises."""
 
 import difflib
+import reprlib
 from pathlib import Path
 
 import yaml
@@ -8,8 +9,11 @@ from pydantic import BaseModel, ValidationError
 
 from lensfinder.errors import LensfinderError, SpecError
 
-MAX_BYTES = 1_000_000  # the largest of our own files is under 10 kB
+MAX_BYTES = 64_000  # the largest of our own files is under 4 kB; reading this many takes 0.5 s
+MAX_LINES = 20  # of a message
 MAX_DEPTH = 40
+LONGEST_NUMBER = 100  # characters; 1:1:1:... is a whole number too, and takes the square of them
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -23,6 +27,8 @@ class _StrictLoader(yaml.SafeLoader):
             raise yaml.YAMLError(f"nested deeper than {MAX_DEPTH} levels")
         node = super().compose_node(parent, index)
         self._depth -= 1
+        if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
+            raise yaml.YAMLError(f"a number of {len(node.value)} characters")
         return node
 
     def construct_mapping(self, node, deep=False):
@@ -58,14 +64,14 @@ def read_yaml(path) -> dict:
     path = Path(path)
     try:
         size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise SpecError(
-                f"{path}: {size} bytes is too long for a specification (at most {MAX_BYTES}). "
-                "Give a YAML file like those in data_specs/."
-            )
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8") if size <= MAX_BYTES else None
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the path
         raise SpecError(f"{path}: cannot be read as text ({error}). Check the path.") from error
+    if text is None:
+        raise SpecError(
+            f"{path}: {size} bytes is too long for a specification (at most {MAX_BYTES}). "
+            "Give a YAML file like those in data_specs/."
+        )
     return parse_yaml(text, str(path))
 
 
@@ -130,7 +136,10 @@ def validate(model: type[BaseModel], data: dict, name: str, *, strict_units: boo
     try:
         return model.model_validate(data, context={"strict_units": strict_units})
     except ValidationError as error:
-        lines = [f"{name}: {_explain(model, item)}" for item in error.errors()]
+        items = error.errors()
+        lines = [f"{name}: {_explain(model, item)}" for item in items[:MAX_LINES]]
+        if len(items) > MAX_LINES:
+            lines.append(f"{name}: {len(items) - MAX_LINES} more.")
         raise SpecError("\n".join(lines), file=name, errors=lines) from error
 
 
@@ -147,7 +156,7 @@ def _explain(model, item) -> str:
     cause = item.get("ctx", {}).get("error")
     if isinstance(cause, LensfinderError):
         message = str(cause)
-    return f"{where}: {message} Received: {item['input']!r}."
+    return f"{where}: {message} Received: {reprlib.repr(item['input'])}."
 
 
 def _known_keys(model, loc) -> list[str]:

@@ -1,6 +1,7 @@
 """What a model needs to be fed: groups, bands, stamp sizes, pixel scales and unit."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -191,12 +192,13 @@ class InputContract(BaseModel):
         UnitError
             If the unit is another one.
         """
-        if set(images) != set(self.shapes):
+        if not isinstance(images, Mapping) or set(images) != set(self.shapes):
+            received = sorted(images) if isinstance(images, Mapping) else type(images).__name__
             raise MissingBandError(
-                f"The model needs the groups {sorted(self.shapes)}. Received: {sorted(images)}. "
+                f"The model needs the groups {sorted(self.shapes)}. Received: {received}. "
                 "Give one array per group, as {group: array}.",
                 expected=sorted(self.shapes),
-                received=sorted(images),
+                received=received,
             )
         counts = set()
         for group in self.groups:

@@ -223,6 +223,8 @@ class Population(BaseModel):
         and look-alikes (rings, spirals, mergers).
     lens_redshift, source_redshift : Prior
         Redshifts; the source lies behind the lens.
+    minimum_redshift_gap : float
+        By how much it lies behind, at least.
     mass, lens_light, source, source_position, neighbours, acceptance, label
         Its parts.
     """

@@ -15,6 +15,7 @@ from scipy import special, stats
 from lensfinder.specs.quantity import convert
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+_LEAST_SHARE = 1e-9  # of a cut distribution: below it, quantiles would lose their digits
 
 
 class _Prior(BaseModel):
@@ -97,7 +98,11 @@ class _Bounded(_Prior):
 
     @model_validator(mode="after")
     def _ordered(self):
-        return _check_order(self)
+        _check_order(self)
+        share = self._cdf(np.float64(self.high)) - self._cdf(np.float64(self.low))
+        if not share > _LEAST_SHARE:
+            raise ValueError(f"less than {_LEAST_SHARE:g} of the distribution lies in the range.")
+        return self
 
     def _quantile(self, u):
         below, above = self._cdf(np.float64(self.low)), self._cdf(np.float64(self.high))

@@ -1,10 +1,18 @@
 """Physical quantities in configuration files: a value, its unit, and where it comes from."""
 
 import math
+import re
+import sys
 from functools import lru_cache
 from typing import Annotated
 
 from pydantic import BeforeValidator, ValidationInfo
+
+# Products and quotients of names with one-digit powers. Anything more is refused before astropy
+# sees it: it would compute the number in "10**99999999 m".
+_ATOM = r"[A-Za-z]+(?:(?:\^|\*\*)?-?[1-9])?"
+_UNIT = re.compile(rf"(?:{_ATOM}(?: ?[ */.] ?{_ATOM})*)?")
+_LONGEST = 40
 
 
 @lru_cache(maxsize=256)
@@ -12,7 +20,7 @@ def _factor(unit: str, target: str) -> float:
     """How many `target` one `unit` is."""
     from astropy import units
 
-    with units.add_enabled_aliases({"e-": units.electron, "e": units.electron}):
+    with units.add_enabled_aliases({"e": units.electron}):
         return float(units.Unit(unit).to(units.Unit(target)))
 
 
@@ -38,8 +46,10 @@ def convert(value: float, unit: str, target: str) -> float:
     """
     if unit == target:
         return float(value)
+    if not isinstance(unit, str) or len(unit) > _LONGEST or not _UNIT.fullmatch(unit):
+        raise ValueError(f"the unit {str(unit)[:_LONGEST]!r} is not a unit of {target}")
     try:
-        return float(value) * _factor(str(unit), target)
+        return float(value) * _factor(unit, target)
     except (ValueError, TypeError) as error:
         raise ValueError(f"the unit {unit!r} is not a unit of {target} ({error})") from error
 
@@ -67,31 +77,60 @@ def quantity(target: str, *, low: float = -math.inf, high: float = math.inf):
         if given is None:
             return None
         if isinstance(given, dict):
-            unknown = set(given) - {"value", "unit", "source"}
-            missing = {"value", "unit", "source"} - set(given)
-            if unknown or missing:
-                raise ValueError(
-                    f"a quantity has the keys value, unit and source; missing {sorted(missing)}, "
-                    f"unknown {sorted(unknown)}."
-                )
-            number = _number(given["value"])
-            number = convert(number, given["unit"], target)
-        else:
-            if info.context and info.context.get("strict_units"):
-                raise ValueError(
-                    f"write {{value: ..., unit: {target}, source: ...}}, not a bare number."
-                )
-            number = _number(given)
-        if not low <= number <= high:
-            raise ValueError(f"must lie between {low:g} and {high:g} {target}.")
-        return number
+            return stated(given, target, low=low, high=high)
+        if info.context and info.context.get("strict_units"):
+            raise ValueError(
+                f"write {{value: ..., unit: {target}, source: ...}}, not a bare number."
+            )
+        return _within(_number(given), target, low, high)
 
     return Annotated[float, BeforeValidator(read)]
+
+
+def stated(given: dict, target: str, *, low: float = -math.inf, high: float = math.inf) -> float:
+    """Read ``{value: , unit: , source: }``.
+
+    Parameters
+    ----------
+    given : dict
+        As in a file.
+    target : str
+        The unit of the result.
+    low, high : float
+        Allowed closed range in that unit.
+
+    Returns
+    -------
+    float
+        The number in `target`.
+
+    Raises
+    ------
+    ValueError
+        If a key is missing or unknown, the source is empty, the unit does not fit, or the number is
+        not finite or out of range.
+    """
+    keys = {"value", "unit", "source"}
+    if not isinstance(given, dict) or set(given) != keys:
+        found = set(given) if isinstance(given, dict) else set()
+        raise ValueError(
+            f"a quantity has the keys value, unit and source; missing {sorted(keys - found)}, "
+            f"unknown {sorted(found - keys)}."
+        )
+    if not isinstance(given["source"], str) or not given["source"].strip():
+        raise ValueError("say where the number comes from in its source.")
+    return _within(convert(_number(given["value"]), given["unit"], target), target, low, high)
+
+
+def _within(number, target, low, high):
+    if not low <= number <= high:
+        raise ValueError(f"must lie between {low:g} and {high:g} {target}.")
+    return number
 
 
 def _number(given) -> float:
     if isinstance(given, bool) or not isinstance(given, int | float):
         raise ValueError("the value must be a number.")
-    if not math.isfinite(given):
+    if not abs(given) <= sys.float_info.max:  # a whole number may be longer than any float
         raise ValueError("the value must be finite.")
     return float(given)

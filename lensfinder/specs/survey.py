@@ -5,13 +5,26 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from lensfinder.errors import UnknownNameError
-from lensfinder.specs.quantity import convert, quantity
+from lensfinder.specs.quantity import quantity, stated
+
+
+def _is_brightness(sky) -> bool:
+    """Whether a sky is given in mag/arcsec2."""
+    return isinstance(sky, dict) and str(sky.get("unit")).replace(" ", "") == "mag/arcsec2"
+
+
+def _brightness(sky) -> float:
+    return stated({**sky, "unit": "mag"}, "mag", low=0, high=40)
 
 
 def _read_sky(given, info: ValidationInfo):
-    """Keep a sky in mag/arcsec2 for the group, which knows the pixel scale, to convert."""
-    if isinstance(given, dict) and str(given.get("unit")).replace(" ", "") == "mag/arcsec2":
-        raise ValueError("a sky in mag/arcsec2 is converted by its group; place the band in one.")
+    """Refuse a sky in mag/arcsec2 that the group, which knows the pixel scale, left alone."""
+    if _is_brightness(given):
+        _brightness(given)  # its own mistakes first
+        raise ValueError(
+            "a sky in mag/arcsec2 needs the zero point of its band and the pixel scale of its "
+            "group; give both."
+        )
     return given
 
 
@@ -103,18 +116,20 @@ def _skies_to_electrons(data, info: ValidationInfo):
     """Convert a band's sky from mag/arcsec2, which needs the zero point and the pixel scale."""
     if not isinstance(data, dict) or not isinstance(data.get("bands"), list | tuple):
         return data
-    bands = []
-    for band in data["bands"]:
-        sky = band.get("sky") if isinstance(band, dict) else None
-        if isinstance(sky, dict) and str(sky.get("unit")).replace(" ", "") == "mag/arcsec2":
-            scale = data["pixel_scale"]
-            scale = convert(scale["value"], scale["unit"], "arcsec")
-            zero_point = float(band["zero_point"]["value"])
-            rate = 10.0 ** (-0.4 * (float(sky["value"]) - zero_point)) * scale**2
-            source = sky.get("source", "")
-            band = {**band, "sky": {"value": rate, "unit": "electron/s", "source": source}}
-        bands.append(band)
-    return {**data, "bands": bands}
+    return {**data, "bands": [_with_sky(band, data.get("pixel_scale")) for band in data["bands"]]}
+
+
+def _with_sky(band, pixel_scale):
+    sky = band.get("sky") if isinstance(band, dict) else None
+    if not _is_brightness(sky):
+        return band
+    try:
+        scale = stated(pixel_scale, "arcsec", low=1e-3, high=20)
+        zero_point = stated(band.get("zero_point"), "mag", low=0, high=60)
+        rate = 10.0 ** (-0.4 * (_brightness(sky) - zero_point)) * scale**2
+    except ValueError:
+        return band  # the fields that are wrong say so themselves
+    return {**band, "sky": {**sky, "value": rate, "unit": "electron/s"}}
 
 
 class Group(BaseModel):

@@ -8,11 +8,12 @@ whose GPU trains while their cores simulate; they are spawned, never forked, and
 import contextlib
 import itertools
 import multiprocessing
-import os
 import queue
 import threading
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
+
+from lensfinder.paths import one_cpu_process
 
 AHEAD = 4  # batches in waiting: enough to ride out a slow one, little memory (RELIABILITY C9)
 _END = object()
@@ -98,7 +99,7 @@ class WorkerPool:
     def __init__(self, workers: int):
         self.workers = workers
         self._executor = ProcessPoolExecutor(
-            workers, mp_context=multiprocessing.get_context("spawn"), initializer=_without_gpu
+            workers, mp_context=multiprocessing.get_context("spawn"), initializer=one_cpu_process
         )
 
     def batches(self, source, epoch, first, last):
@@ -150,11 +151,3 @@ def _make(source, steps):
     if not _RECENT or _RECENT[0] != source:
         _RECENT[:] = [source]
     return [_RECENT[0].make(_RECENT[0].simulator, step) for step in steps]
-
-
-def _without_gpu():
-    # before any backend is imported in this process: the GPU's memory belongs to the training
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    os.environ["JAX_PLATFORMS"] = "cpu"
-    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ[name] = "1"  # one core per process, else they fight over them

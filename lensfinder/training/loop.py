@@ -29,7 +29,7 @@ from lensfinder.training.network import adapt_network, build_network, compile_ne
 from lensfinder.training.recipe import load_recipe
 from lensfinder.training.run_folder import RunFolder, Stopwatch, differences, versions
 from lensfinder.training.scores import validation_figures
-from lensfinder.training.sources import held_objects, make_source
+from lensfinder.training.sources import make_source, validation_objects
 from lensfinder.zoo import fixed_predict
 
 
@@ -132,15 +132,14 @@ def train(
             f"{run.path} holds a training. Give another folder, or resume it (resume=True).",
             path=str(run.path),
         )
-    given = source
     source = make_source(recipe) if source is None else source
-    work = _Training(recipe, run, source, listener, _resolved(recipe, given, validation))
+    work = _Training(recipe, run, source, listener, _resolved(recipe, source, validation))
     listener.begin(recipe.epochs, recipe.steps_per_epoch)
     try:
         work.open()
         if not work.state.finished:
-            if validation is None and recipe.validation is not None:
-                validation = held_objects(recipe, recipe.validation)
+            if validation is None:
+                validation = validation_objects(recipe)
             work.run_to_end(watch, workers, validation)
         work.finish()
     finally:

@@ -69,12 +69,14 @@ class Mocks(_Part):
 
 
 class Shards(_Part):
-    """Objects from a folder of shards, shuffled anew each epoch from `shuffle_seed`."""
+    """The training split of a folder of shards, shuffled anew each epoch from `shuffle_seed`.
+
+    Unless `validation` names mocks, the best epoch is chosen by the validation split.
+    """
 
     kind: Literal["shards"]
     folder: str
     shuffle_seed: int = Field(default=1, ge=0, lt=2**31)
-    split: Literal["train"] = "train"
 
 
 class Arrays(_Part):
@@ -189,8 +191,8 @@ class Recipe(BaseModel):
             raise ValueError(f"warmup_steps must be below the total of {self.total_steps} steps.")
         if schedule.kind == "cosine" and schedule.floor > schedule.peak:
             raise ValueError("the floor of the learning rate must not exceed its peak.")
-        if self.data.kind != "arrays" and self.validation is None:
-            raise ValueError("validation is missing; only data handed over may do without.")
+        if self.data.kind == "simulator" and self.validation is None:
+            raise ValueError("validation is missing; give mocks of another seed.")
         self._check_disjoint()
         return self
 

@@ -1,4 +1,4 @@
-"""Where batches come from: the simulator, a folder of shards, or arrays in memory.
+"""Where batches come from: the simulator, or arrays in memory (shards: see `shard_source`).
 
 A source is a pure function of (epoch, step): the same call gives the same objects in any process,
 so an interrupted training goes on with exactly the batches it would have seen.
@@ -37,7 +37,13 @@ class Batch:
     ids: tuple
 
     def bad_ids(self) -> list:
-        """Names of the objects with a pixel or a truth value that is not finite."""
+        """Objects with a pixel or a truth value that is not finite.
+
+        Returns
+        -------
+        list
+            Their names.
+        """
         good = np.isfinite(self.y).reshape(len(self.y), -1).all(axis=1)
         for images in self.images.values():
             # a sum is finite only if each term is: one pass and no temporary array of booleans
@@ -50,7 +56,18 @@ class Source(Protocol):
     """Batches by position."""
 
     def batches(self, epoch: int, first: int, last: int) -> Iterator[Batch]:
-        """Batches `first` to `last` (excluded) of an epoch, in order."""
+        """Batches by position.
+
+        Parameters
+        ----------
+        epoch, first, last : int
+            Batches `first` to `last` (excluded) of an epoch, all counted from 0.
+
+        Yields
+        ------
+        Batch
+            In order.
+        """
 
 
 @dataclass(frozen=True)
@@ -81,6 +98,18 @@ class SimulatorSource:
     groups: tuple[str, ...] | None = None
 
     def batches(self, epoch, first, last):
+        """Batches by position.
+
+        Parameters
+        ----------
+        epoch, first, last : int
+            Batches `first` to `last` (excluded) of an epoch, all counted from 0.
+
+        Yields
+        ------
+        Batch
+            In order.
+        """
         offset = epoch * self.steps_per_epoch
         for step in range(first, last):
             yield self.make(self.simulator, offset + step)
@@ -101,7 +130,20 @@ class SimulatorSource:
         return {key: value for key, value in self.__dict__.items() if key != "simulator"}
 
     def make(self, simulator, step: int) -> Batch:
-        """Batch number `step` since the beginning of the training."""
+        """One batch.
+
+        Parameters
+        ----------
+        simulator : Simulator
+            What makes the objects.
+        step : int
+            Number of the batch since the beginning of the training.
+
+        Returns
+        -------
+        Batch
+            The objects that follow those of the step before.
+        """
         first = self.start + step * self.batch_size
         return mock_batch(
             simulator.objects(np.arange(first, first + self.batch_size)), self.targets, self.groups
@@ -171,7 +213,13 @@ class ArraySource:
             raise DatasetSpecError(f"{len(self.y)} objects do not fill one batch of {batch_size}.")
 
     def fingerprint(self) -> dict:
-        """What must be the same for an interrupted training to be continued."""
+        """What must be the same for an interrupted training to be continued.
+
+        Returns
+        -------
+        dict
+            Plain data.
+        """
         digest = hashlib.sha256()
         for name in sorted(self.images):
             digest.update(f"{name}{self.images[name].shape}".encode())
@@ -180,6 +228,18 @@ class ArraySource:
         return {"sha256": digest.hexdigest(), "seed": self.seed, "batch_size": self.batch_size}
 
     def batches(self, epoch, first, last):
+        """Batches by position.
+
+        Parameters
+        ----------
+        epoch, first, last : int
+            Batches `first` to `last` (excluded) of an epoch, all counted from 0.
+
+        Yields
+        ------
+        Batch
+            In order.
+        """
         steps = len(self.y) // self.batch_size
         if last > steps:
             raise DatasetSpecError(
@@ -193,56 +253,6 @@ class ArraySource:
             rows = order[step * self.batch_size : (step + 1) * self.batch_size]
             images = {name: array[rows] for name, array in self.images.items()}
             yield Batch(images=images, y=self.y[rows], ids=tuple(self.ids[rows].tolist()))
-
-
-@dataclass(frozen=True)
-class ShardSource:
-    """A folder of shards, shuffled anew each epoch by (shuffle_seed, epoch) alone.
-
-    Attributes
-    ----------
-    folder : str
-        Folder with the shards' manifest.
-    targets : tuple of str
-        Truth columns to train on.
-    batch_size : int
-        Size of a batch.
-    shuffle_seed : int
-        Seed of the order.
-    split : str
-        Which part.
-    """
-
-    folder: str
-    targets: tuple[str, ...]
-    batch_size: int
-    shuffle_seed: int
-    split: str = "train"
-
-    def batches(self, epoch, first, last):
-        from lensfinder.data import dataset
-
-        batches = dataset(
-            self.folder,
-            targets=self.targets,
-            batch_size=self.batch_size,
-            split=self.split,
-            shuffle_seed=self.shuffle_seed,
-            epoch=epoch,
-        )
-        done = first
-        for step, (images, y) in enumerate(batches.as_numpy_iterator()):
-            if step >= last:
-                break
-            if step >= first:
-                ids = tuple(f"epoch {epoch} batch {step} row {row}" for row in range(len(y)))
-                yield Batch(images=images, y=y, ids=ids)
-                done = step + 1
-        if done < last:
-            raise DatasetSpecError(
-                f"The shards in {self.folder} give {done} batches of {self.batch_size}. "
-                f"Received: steps_per_epoch={last}. Lower it in the recipe."
-            )
 
 
 def make_source(recipe) -> Source:
@@ -276,33 +286,40 @@ def make_source(recipe) -> Source:
             steps_per_epoch=recipe.steps_per_epoch,
         )
     if data.kind == "shards":
+        from lensfinder.training.shard_source import ShardSource
+
         return ShardSource(
             folder=data.folder,
             targets=recipe.truth_columns,
+            groups=recipe.groups,
             batch_size=recipe.batch_size,
             shuffle_seed=data.shuffle_seed,
-            split=data.split,
         )
     raise DatasetSpecError("The recipe trains on arrays: give train(..., source=ArraySource(...)).")
 
 
-def held_objects(recipe, held, *, batch: int = 256) -> Batch:
-    """Objects kept apart from training, all in memory.
+def validation_objects(recipe, *, batch: int = BLOCK) -> Batch | None:
+    """Objects that the best epoch is chosen by, all in memory.
 
     Parameters
     ----------
     recipe : Recipe
         Survey, groups and targets.
-    held : Held
-        Which objects.
     batch : int
         How many are simulated at once.
 
     Returns
     -------
-    Batch
-        All of them as one batch.
+    Batch or None
+        All of them as one batch; None where the recipe leaves its data to the caller.
     """
+    held = recipe.validation
+    if held is None and recipe.data.kind == "shards":
+        from lensfinder.training.shard_source import shard_objects
+
+        return shard_objects(recipe, "validation")
+    if held is None:
+        return None
     from lensfinder.simulate import Simulator
 
     simulator = Simulator(recipe.survey, held.population, seed=held.seed)

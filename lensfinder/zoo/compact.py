@@ -191,4 +191,5 @@ def _conv(x, name: str, filters: int, kernel: int, stride: int):
     x = keras.layers.Conv2D(
         filters, kernel, strides=stride, padding="same", use_bias=False, name=f"{name}_conv"
     )(x)
-    return keras.layers.BatchNormalization(name=f"{name}_norm")(x)
+    # Keras' momentum of 0.99 lags hundreds of steps behind, which spoils short fine-tuning runs
+    return keras.layers.BatchNormalization(momentum=0.95, name=f"{name}_norm")(x)

@@ -82,7 +82,7 @@ def test_the_paper_recipe_is_the_papers():
         ({"targets": []}, "targets"),
         ({"task": "painter"}, "finder"),
         ({"preset": "../../etc"}, "preset"),
-        ({"validation": None}, "validation"),
+        ({"validation": None}, "mocks of another seed"),
     ],
 )
 def test_what_cannot_be_is_an_error_that_names_file_and_key(change, words, tmp_path):

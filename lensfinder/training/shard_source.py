@@ -1,0 +1,112 @@
+"""Training on a folder of shards: TensorFlow's input pipeline, where TensorFlow is at hand."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lensfinder.errors import DatasetSpecError
+from lensfinder.training.sources import Batch
+
+
+@dataclass(frozen=True)
+class ShardSource:
+    """The training split of a folder of shards, shuffled anew each epoch by (shuffle_seed, epoch).
+
+    Attributes
+    ----------
+    folder : str
+        What `lensfinder.data.write_shards` wrote.
+    targets : tuple of str
+        Truth columns to train on.
+    batch_size : int
+        Size of a batch; the last, smaller batch of an epoch is dropped.
+    shuffle_seed : int
+        Seed of the order.
+    groups : tuple of str or None
+        Groups to keep; all by default.
+    """
+
+    folder: str
+    targets: tuple[str, ...]
+    batch_size: int
+    shuffle_seed: int
+    groups: tuple[str, ...] | None = None
+
+    def fingerprint(self) -> dict:
+        """What must be the same for an interrupted training to be continued.
+
+        Returns
+        -------
+        dict
+            Hash of the manifest, which holds the hash of every shard.
+        """
+        from lensfinder.data import read_manifest
+
+        text = read_manifest(self.folder).model_dump_json()
+        return {"manifest_sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+    def batches(self, epoch, first, last):
+        """Batches by position.
+
+        Parameters
+        ----------
+        epoch, first, last : int
+            Batches `first` to `last` (excluded) of an epoch, all counted from 0.
+
+        Yields
+        ------
+        Batch
+            In order.
+        """
+        from lensfinder.data import dataset
+
+        batches = dataset(
+            self.folder,
+            targets=self.targets,
+            batch_size=self.batch_size,
+            split="train",
+            shuffle_seed=self.shuffle_seed,
+            epoch=epoch,
+            drop_remainder=True,
+            with_ids=True,
+        )
+        done = first
+        for images, y, ids in batches.skip(first).take(last - first).as_numpy_iterator():
+            done += 1
+            yield _batch(images, y, ids, self.groups)
+        if done < last:
+            raise DatasetSpecError(
+                f"The training split of {Path(self.folder)} ends after {done} batches of "
+                f"{self.batch_size}. Received: steps_per_epoch={last}. Lower it in the recipe."
+            )
+
+
+def shard_objects(recipe, split: str) -> Batch:
+    """One split of a recipe's shards, all in memory.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        A recipe whose data are shards.
+    split : {"validation", "test"}
+        Which part.
+
+    Returns
+    -------
+    Batch
+        All of its objects.
+    """
+    from lensfinder.data import load_arrays
+
+    images, y, ids = load_arrays(recipe.data.folder, targets=recipe.truth_columns, split=split)
+    return _batch(images, y, ids, recipe.groups)
+
+
+def _batch(images, y, ids, groups) -> Batch:
+    names = tuple(images) if groups is None else groups
+    names_of = tuple(
+        i.decode() if isinstance(i, bytes) else str(i) for i in np.asarray(ids).tolist()
+    )
+    return Batch({name: images[name] for name in names}, y, names_of)
