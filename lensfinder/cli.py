@@ -276,12 +276,16 @@ def train(
     output: options.Output,
     resume: Annotated[bool, typer.Option(help="Go on with a training found there.")] = True,
     minutes: Annotated[float | None, typer.Option(help="Stop after so long; resume later.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that make mocks.")] = None,
+    workers: Annotated[int | None, typer.Option(help="0 none, 1 a thread, more: processes that make mocks.")] = None,
 ) -> None:
     """Train a recipe, or go on with a training that was interrupted."""
     with _quietly():
         from lensfinder.training import train as run
     result = run(recipe, output, resume=resume, **options.given(minutes=minutes, workers=workers))
+    if result.history:
+        from lensfinder.report.history import plot_history
+
+        plot_history(result.history, result.folder / "history.png")
     if result.best_epoch:
         best = result.history[result.best_epoch - 1]
         loss = f", validation loss {best['val_loss']:.5g}" if "val_loss" in best else ""

@@ -219,9 +219,10 @@ def _segments(image, light, threshold, box):
 
 def _subtract_background(image, box):
     """The image less its background, 0 where it is not finite; and its median noise."""
-    level, sigma = _mesh(image, box)
-    noise = float(np.median(sigma))
-    return np.where(np.isfinite(image), image - level, 0.0), noise
+    finite = np.isfinite(image)
+    light = image - _mesh(image, box)[0]
+    noise = float(np.median(_mesh(light, box)[1]))  # not that of a sky that slopes within a box
+    return np.where(finite, light, 0.0), noise
 
 
 def _mesh(image, box):

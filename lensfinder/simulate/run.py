@@ -5,6 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from lensfinder.errors import SimulationError, UnknownNameError
+from lensfinder.paths import one_cpu_process
 from lensfinder.simulate.simulator import Simulator
 from lensfinder.simulate.sources import SourceLibrary
 from lensfinder.specs import load_population, load_survey
@@ -176,6 +177,7 @@ def _run(job, numbers, workers):
 
 def _start(job):
     global _JOB  # one per process, so that its programs are compiled once
+    one_cpu_process()  # or the workers' threads would fight over the cores
     _JOB = job
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from astropy.table import Table
 
 from lensfinder.data import Cutout, assemble
 from lensfinder.data.segments import scatter_of, segment
@@ -27,7 +28,7 @@ def field():
     """A noisy tile with a sloping sky, 30 stars on a grid and 6 galaxies between them."""
     rng = np.random.default_rng(5)
     rows, columns = np.indices((SIDE, SIDE))
-    image = rng.normal(0, NOISE, (SIDE, SIDE)) + 0.05 * columns + 0.02 * rows + 100
+    image = rng.normal(0, NOISE, (SIDE, SIDE)) + 0.01 * columns + 0.005 * rows + 100
     stars = [(40 + 60 * i, 40 + 70 * j) for i in range(6) for j in range(5)]
     for place in stars:
         image += blob(*place, 10 ** rng.uniform(3.4, 4.2), PSF)
@@ -68,8 +69,8 @@ def test_everything_bright_is_found_where_it_is(field, found):
 def test_sizes_and_fluxes(field, found):
     for number, place in enumerate(field[2]):
         row, _ = nearest(found, *place)
-        # isophotal: the wings below 5 sigma are missing, 2 to 8 % here
-        assert 0.88 < row["flux"] / (30_000 - 3000 * number) < 1.02
+        # isophotal: the wings below 5 sigma are missing; measured 0.996 to 1.007
+        assert 0.95 < row["flux"] / (30_000 - 3000 * number) < 1.02
         assert row["axis_ratio"] == pytest.approx(0.6, abs=0.07)
         # half of an elliptical Gaussian's light: between 1.177 times its two sigmas; arcsec
         assert 0.2 * 1.177 * 2.4 < row["half_light_radius"] < 0.2 * 1.177 * 4.0
@@ -119,9 +120,10 @@ def test_an_empty_tile(value):
 def test_missing_pixels_are_sky(field, found):
     image = field[0].copy()
     image[:, :20] = np.nan  # a chip's edge, and a hole of more than a mesh box elsewhere
-    image[300:400, 280:400] = -np.inf
+    image[300:400, 310:400] = -np.inf
     table = detect(image, keep_stars=True, box=80)
-    gone = [s for s in field[1] + field[2] if s[0] > 275 and s[1] > 295]
+    gone = [s for s in field[1] + field[2] if s[0] > 310 and s[1] > 300]
+    assert len(gone) == 1
     assert len(table) == len(found) - len(gone)
 
 
@@ -140,16 +142,15 @@ def test_wrong_arguments(field):
 
 
 def test_contrast_decides_what_is_one_source():
-    """Two bumps with a saddle of 55 % of the lower one are two, or one if half is asked for."""
-    light = blob(180, 200, 1e4, 4.0) + blob(190, 200, 1e4, 4.0)
-    light += 1e-9 * np.random.default_rng(0).normal(size=light.shape)
-    saddle = light[200, 185] / light[200, 180]
+    light = blob(180, 200, 1e4, 4.0) + blob(191, 200, 9e3, 4.0)
+    line = light[200]
+    saddle = line[181:191].min() / line[191]
+    assert 0.5 < saddle < 0.95
     counts = [
         segment(light, light > 0.01, light, contrast=contrast).max()
         for contrast in (0.0, 0.9 * (1 - saddle), 1.1 * (1 - saddle))
     ]
-    assert counts[1:] == [2, 1]
-    assert counts[0] >= 2
+    assert counts == [2, 2, 1]
 
 
 def test_statistics():
@@ -171,8 +172,8 @@ def tile(field):
         "tile",
         bands={"r": image, "i": 2 * image},
         pixel_scales={"r": 0.2, "i": 0.2},
-        units={"r": "maggy", "i": "maggy"},
-        zero_points={"r": 0.0, "i": None},
+        units={"r": "adu/s", "i": "adu/s"},
+        zero_points={"r": 27.0, "i": None},
         psfs={"r": np.ones((5, 5))},
         rms={"r": np.full_like(image, 0.1)},
         wcs={"r": wcs},
@@ -202,21 +203,21 @@ def test_stamps_have_their_source_in_the_middle(tile, found):
     assert tile.bands["r"][y, x] != 0
 
 
-def test_the_border_is_flagged(tile, survey):
+def test_the_border_is_flagged(tile):
     places = {"id": [], "x": [], "y": []}
     for x, y in ((5.0, 200.0), (200.0, 395.4), (10.0, 10.0), (9.4, 10.0), (-40.0, 50.0)):
         places["id"].append(f"at {x}")
         places["x"].append(x)
         places["y"].append(y)
-    from astropy.table import Table
-
     stamps = cut(tile, Table(places), stamp=21, bands=["r"])
     edge = [stamp.status == STATUS["edge"] for stamp in stamps]
     assert edge == [True, True, False, True, True]
     assert [int(np.isnan(s.bands["r"]).sum()) for s in stamps] == [105, 126, 0, 21, 441]
     np.testing.assert_array_equal(stamps[0].bands["r"][:, 5:], tile.bands["r"][190:211, :16])
     contract = InputContract.from_survey(load_survey("euclid-vis"))
-    batch = assemble(stamps, contract, resample=True, calibrate=True, band_map={"VIS": "r"}, pad=1)
+    batch = assemble(
+        stamps, contract, resample=True, calibrate=True, band_map={"VIS": "r"}, pad=True
+    )
     assert [STATUS.decode(bits) for bits in batch.status] == ["edge", "edge", "ok", "edge", "edge"]
 
 

@@ -65,30 +65,15 @@ def draw(group, fwhm, mass_row, *, source=(), source_flux=(), rest=(), rest_flux
 
 
 def of_scene(survey, scene, k, *, factor=10):
-    """Source and rest of object k of a scene without structure or stamps, per group."""
-    drawn, at = ({}, {}), 0
+    """Object k of a scene of Sérsic profiles, (H, W, bands) per group."""
+    drawn, at = {}, 0
     for group in survey.groups:
-        for kind, name in enumerate(drawn):
-            del kind, name
-        bands = ([], [])
+        bands = []
         for band in group.bands:
-            terms = {"factor": factor}
-            bands[0].append(
-                draw(
-                    group,
-                    band.psf_fwhm,
-                    scene.mass[k],
-                    source=scene.source[k],
-                    source_flux=scene.source_flux[k, :, at],
-                    **terms,
-                )
-            )
-            rest = np.concatenate([scene.lens[k], scene.field[k]])
-            flux = np.concatenate([scene.lens_flux[k, :, at], scene.field_flux[k, :, at]])
-            bands[1].append(
-                draw(group, band.psf_fwhm, scene.mass[k], rest=rest, rest_flux=flux, **terms)
-            )
+            terms = {"source": scene.source[k], "source_flux": scene.source_flux[k, :, at]}
+            terms["rest"] = np.concatenate([scene.lens[k], scene.field[k]])
+            terms["rest_flux"] = np.concatenate([scene.lens_flux[k], scene.field_flux[k]])[:, at]
+            bands.append(draw(group, band.psf_fwhm, scene.mass[k], factor=factor, **terms))
             at += 1
-        for images, found in zip(drawn, bands, strict=True):
-            images[group.name] = np.stack(found, axis=-1)
+        drawn[group.name] = np.stack(bands, axis=-1)
     return drawn
