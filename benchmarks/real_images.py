@@ -5,8 +5,9 @@ and the 200 brightest galaxies of a KiDS tile (r band). They are looked for in L
 ../shared/data. Every image is brought to the network's pixel scale by a step that conserves flux
 and to its zero point by AB magnitudes, **not** to its wavelength, PSF, exposure time or noise: no
 network was trained for those. What does not fill a stamp is padded with its outermost sky, and up
-to 5 % of bad pixels are mended; such rows say so and stand apart in the summary. Nothing is tuned
-on these images. The presets must take one band, VIS.
+to 5 % of bad pixels are mended; such rows say so. The summary also
+shows apart what needed neither, and the lenses in the middle of their image, where all lenses of
+the training were. Nothing is tuned on these images. The presets must take one band, VIS.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from lensfinder.zoo import open_preset
 MAX_BAD = 0.05  # mended fraction of a stamp
 TILE = "profound_kids_viking_tile"
 TILE_SATURATION = 2e-8  # maggies per pixel: above it the tile's stars are broader than the PSF
+CENTRED = 0.2  # arcsec, two pixels of the network
 NORTH_UP = (math.pi / 2, True)
 
 
@@ -107,6 +109,8 @@ def run(folder, presets, galaxies) -> dict:
         lenses += rows
     summary = {"all": summarise(lenses)}
     summary["neither padded nor mended"] = summarise([r for r in lenses if not r["message"]])
+    near = [row for row in lenses if (row["offset_arcsec"] or math.inf) <= CENTRED]
+    summary[f"centred within {CENTRED} arcsec"] = summarise(near)
     for images in SETS:
         summary[images.name] = summarise([row for row in lenses if row["set"] == images.name])
     for name, numbers in summary.items():
@@ -171,6 +175,7 @@ def look_at(images, folder, presets, known) -> list[dict]:
             "theta_E": _rounded(fit["theta_E"]),
             "q": _rounded(fit["q"]),
             "pa_deg": _angle(fit, sky),
+            "offset_arcsec": offset_of(cutout, images.band),
         }
         entry = published_of(Path(cutout.path), folder, known)
         if entry is not None:
@@ -181,6 +186,18 @@ def look_at(images, folder, presets, known) -> list[dict]:
             row["reference"] = entry.reference
         rows.append(row)
     return rows
+
+
+def offset_of(cutout, band) -> float | None:
+    """How far the source nearest to the middle of the image is from it, arcsec.
+
+    The stamp is cut about the middle, and the networks have only seen lenses that sit there.
+    """
+    image = cutout.bands[band]
+    sources = detect(image, keep_stars=True)
+    middle_y, middle_x = ((side - 1) / 2 for side in image.shape)
+    distance = np.hypot(sources["x"] - middle_x, sources["y"] - middle_y)
+    return _rounded(np.min(distance) * cutout.pixel_scales[band], 2) if len(sources) else None
 
 
 def ask(cutouts, presets, band):
@@ -218,14 +235,14 @@ def _rounded(value, digits=3):
 def show(images, rows):
     """One line per image."""
     print(f"\n{images.name}: {images.note}")
-    print(f"{'id':34}{'p_lens':>8}{'theta_E':>16}{'q':>13}{'PA':>14}  status (predicted published)")
+    title = f"{'id':34}{'p_lens':>8}{'theta_E':>16}{'q':>13}{'PA':>14}{'off':>7}"
+    print(f"{title}  status (predicted published)")
     for row in rows:
-        pairs = [
-            f"{_text(row[name]):>7}{_text(row.get('published_' + name)):>7}"
-            for name in ("theta_E", "q", "pa_deg")
-        ]
+        numbers = f"{row['id'][:33]:34}{_text(row['p_lens']):>8}  "
+        for name in ("theta_E", "q", "pa_deg"):
+            numbers += f"{_text(row[name]):>7}{_text(row.get('published_' + name)):>7}"
         words = ": ".join(filter(None, (row["status"], row["message"])))
-        print(f"{row['id'][:33]:34}{_text(row['p_lens']):>8}  {''.join(pairs)}  {words}")
+        print(f"{numbers}{_text(row['offset_arcsec']):>7}  {words}")
 
 
 def _text(value):

@@ -71,7 +71,8 @@ def detect(
         ``flux`` (isophotal, unit of the image), ``peak``, ``half_light_radius``, ``axis_ratio``,
         ``contact`` (share of the outline that touches another source), ``sharp_area`` (pixels),
         ``star``; in ``meta`` the ``star_area`` in use (NaN if none), ``stars`` and ``noise`` (per
-        pixel, median over the mesh). Empty if there is nothing.
+        pixel, median over the mesh). Empty if there is nothing; where most pixels have one and the
+        same value there is no noise to compare with, and so no source.
 
     Raises
     ------
