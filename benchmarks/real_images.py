@@ -5,9 +5,10 @@ and the 200 brightest galaxies of a KiDS tile (r band). They are looked for in L
 ../shared/data. Every image is brought to the network's pixel scale by a step that conserves flux
 and to its zero point by AB magnitudes, **not** to its wavelength, PSF, exposure time or noise: no
 network was trained for those. What does not fill a stamp is padded with its outermost sky, and up
-to 5 % of bad pixels are mended; such rows say so. The summary also
-shows apart what needed neither, and the lenses in the middle of their image, where all lenses of
-the training were. Nothing is tuned on these images. The presets must take one band, VIS.
+to 5 % of bad pixels are mended; such rows say so. The summary also shows
+apart what needed neither, and the lenses near the middle of their image: in training their centres
+scatter by one pixel, 0.1 arcsec. Nothing is tuned on these images. The presets must take one band,
+VIS.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from lensfinder.zoo import open_preset
 MAX_BAD = 0.05  # mended fraction of a stamp
 TILE = "profound_kids_viking_tile"
 TILE_SATURATION = 2e-8  # maggies per pixel: above it the tile's stars are broader than the PSF
-CENTRED = 0.2  # arcsec, two pixels of the network
+CENTRED = 0.2  # arcsec, twice the scatter of the centres in training
 NORTH_UP = (math.pi / 2, True)
 
 
@@ -191,7 +192,7 @@ def look_at(images, folder, presets, known) -> list[dict]:
 def offset_of(cutout, band) -> float | None:
     """How far the source nearest to the middle of the image is from it, arcsec.
 
-    The stamp is cut about the middle, and the networks have only seen lenses that sit there.
+    The stamp is cut about the middle, where the lenses of the training were, give or take a pixel.
     """
     image = cutout.bands[band]
     sources = detect(image, keep_stars=True)

@@ -276,7 +276,9 @@ def train(
     output: options.Output,
     resume: Annotated[bool, typer.Option(help="Go on with a training found there.")] = True,
     minutes: Annotated[float | None, typer.Option(help="Stop after so long; resume later.")] = None,
-    workers: Annotated[int | None, typer.Option(help="0 none, 1 a thread, more: processes that make mocks.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="0 none, 1 a thread, more: processes.")
+    ] = None,
 ) -> None:
     """Train a recipe, or go on with a training that was interrupted."""
     with _quietly():

@@ -31,6 +31,8 @@ _HOMES = {
     "hubble_galaxies": "hubble",
     "HubbleGalaxies": "hubble",
     "example_set": "examples",
+    "cut": "tiles",
+    "detect": "tiles",
 }
 
 __all__ = sorted(_HOMES)

@@ -106,7 +106,7 @@ class Renderer(keras.layers.Layer):
         """Matrices of one band: for the base nodes, and for each level (pixel, node, output)."""
         positions, lengths, _, _ = self._grid
         base = [
-            (np.float32(row * lengths), np.float32((column * lengths).T))
+            (np.float32((row * lengths).T), np.float32((column * lengths).T))
             for row, column in psf.operators(positions, stamp, scale)
         ]
         fine = []
@@ -249,7 +249,7 @@ class Renderer(keras.layers.Layer):
             nodes = base[at] if mask is None else base[at] * mask
             image = None
             for row, column in base_operators:
-                part = ops.matmul(ops.matmul(row[None], nodes), column[None])
+                part = _both_axes(nodes, row, column)
                 image = part if image is None else image + part
             for (rows, columns, fine), operators in zip(levels, fine_operators, strict=True):
                 for row, column in operators:
@@ -277,3 +277,15 @@ class Renderer(keras.layers.Layer):
                 return before + b
             before += len(other.bands)
         raise SimulationError(f"Group {group.name!r} is not of survey {self.survey.name!r}.")
+
+
+def _both_axes(nodes, row, column):
+    """What all nodes (N, A, B) add to an image (N, H, W), with operators (A, H) and (B, W).
+
+    As two large matrix products: a batch of small ones runs at a fifth of their speed on a CPU.
+    """
+    a, b = nodes.shape[1:]
+    across = ops.matmul(ops.reshape(nodes, (-1, b)), column)
+    across = ops.swapaxes(ops.reshape(across, (-1, a, column.shape[1])), 1, 2)
+    image = ops.matmul(ops.reshape(across, (-1, a)), row)
+    return ops.swapaxes(ops.reshape(image, (-1, column.shape[1], row.shape[1])), 1, 2)
