@@ -67,6 +67,12 @@ def _training(recipe, training):
         source = (
             f"fresh mocks of `{recipe.data.population}` (seed {recipe.data.seed}), none seen twice"
         )
+    elif source == "shards":
+        data = training["recipe"]["data"]
+        source = (
+            f"the training split of {data['rows']:,} mocks of `{data['population']}` (seed "
+            f"{data['seed']}), seen again in every epoch"
+        )
     early = "" if training["finished"] else f" (of {recipe.epochs} in the recipe: stopped early)"
     return [
         "## Training\n\n"

@@ -173,7 +173,7 @@ def training_facts(recipe, result, dtype: str) -> dict:
 
     steps = result.history[-1]["step"]
     return {
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": _portable(recipe),
         "finished": result.finished,
         "epochs": len(result.history),
         "best_epoch": result.best_epoch,
@@ -184,6 +184,24 @@ def training_facts(recipe, result, dtype: str) -> dict:
         "stored_as": dtype,
         "validation": result.history[result.best_epoch - 1],
     }
+
+
+def _portable(recipe) -> dict:
+    """The recipe as data, with what a folder of shards holds instead of where it lay."""
+    plain = recipe.model_dump(mode="json")
+    if recipe.data.kind == "shards":
+        from lensfinder.data import read_manifest
+
+        manifest = read_manifest(recipe.data.folder)
+        plain["data"] = {
+            "kind": "shards",
+            "population": manifest.population.get("name"),
+            "survey": manifest.survey["name"],
+            "seed": manifest.seed,
+            "rows": manifest.rows,
+            "truth_sha256": manifest.truth_sha256,
+        }
+    return plain
 
 
 def adopt(folder):
