@@ -115,8 +115,6 @@ def draw_parameters(population, survey, draws: Draws) -> dict[str, np.ndarray]:
     columns |= galaxies.draw_galaxy(
         "src", population.source, survey, draws, "source", columns["z_src"], population.cosmology
     )
-    if population.source.axis_ratio is None:
-        raise ValueError("a source needs an axis_ratio")
     columns |= place_source(population.source_position, draws, columns)
     return columns
 

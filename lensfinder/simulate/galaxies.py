@@ -3,7 +3,6 @@
 import numpy as np
 
 from lensfinder.errors import SpecError
-from lensfinder.lensing.cosmology import distances
 from lensfinder.simulate import photometry
 
 # Offsets within the block of streams of a galaxy
@@ -133,7 +132,7 @@ def _radius(size, u, z, cosmology, sigma_v, absolute):
             if absolute is None:
                 raise SpecError("luminosity_slope needs a brightness of kind absolute.")
             kpc = kpc * 10.0 ** (-0.4 * size.luminosity_slope * (absolute - size.pivot_magnitude))
-    return kpc / (distances(cosmology).angular_diameter(z) * 1e3 * np.pi / (180 * 3600))
+    return kpc / photometry.kpc_per_arcsec(z, cosmology)
 
 
 def _needs(sigma_v):

@@ -1,4 +1,8 @@
-"""How bright and how large galaxies are: scaling relations, spectral templates, magnitudes."""
+"""How bright and how large galaxies are: scaling relations, spectral templates, magnitudes.
+
+The coefficients of Hyde & Bernardi (2009) and the template knots stand here from memory; they have
+not yet been checked against the publications.
+"""
 
 import numpy as np
 from scipy.special import gammaln

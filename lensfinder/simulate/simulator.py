@@ -19,7 +19,7 @@ from lensfinder.simulate.render import FAST, Sampling
 from lensfinder.specs import load_population, load_survey
 
 # Objects are always made in whole blocks, so that a batch size cannot change them; smaller blocks
-# for large stamps keep a first look quick and the memory below 100 MB.
+# for large stamps keep a first look quick.
 BLOCK, BLOCK_OF_LARGE_STAMPS, LARGE_STAMP = 256, 64, 128
 MAX_ATTEMPTS = 4_000
 _NOISE = 1  # purpose of the noise's random numbers
