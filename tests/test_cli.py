@@ -14,8 +14,9 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 import lensfinder
-from lensfinder import _options as options
 from lensfinder import cli
+from lensfinder._commands import options
+from lensfinder._commands.quiet import quietly
 from lensfinder.data import Assume
 from lensfinder.errors import UnknownNameError
 from lensfinder.predict import Fitting
@@ -195,19 +196,19 @@ def test_tensorflow_does_not_talk_over_a_command(tmp_path):
     talk = subprocess.run(
         [sys.executable, "-c", "import tensorflow"], capture_output=True, text=True, timeout=120
     )
-    assert talk.stderr, "TensorFlow has learned to be quiet: `_quietly` can go"
+    assert talk.stderr, "TensorFlow has learned to be quiet: `quietly` can go"
 
 
 def test_what_was_held_back_is_shown_when_an_import_fails(capfd):
     def fail():
-        with cli._quietly():
+        with quietly():
             os.write(2, b"the reason")
             raise ImportError("broken")
 
     with pytest.raises(ImportError):
         fail()
     assert "the reason" in capfd.readouterr().err
-    with cli._quietly():
+    with quietly():
         os.write(2, b"chatter")
     assert capfd.readouterr().err == ""
 

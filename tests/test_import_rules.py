@@ -23,7 +23,7 @@ HEAVY = {
     "dask": ("scan/",),
     "distributed": ("scan/",),
     "matplotlib": ("report/",),
-    "typer": ("cli.py", "_options.py"),
+    "typer": ("cli.py", "_commands/"),
     "setuptools": ("_build.py",),
     "lenstronomy": (),
     "galsim": (),
@@ -38,7 +38,7 @@ FLOORS = (
         *("evaluate", "testing"),
     ),
     ("report", "inspect"),
-    ("cli", "_options"),
+    ("cli", "_commands"),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

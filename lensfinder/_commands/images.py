@@ -1,0 +1,151 @@
+"""The verbs that take images: find, model, and the example."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lensfinder._commands import options
+from lensfinder._commands.quiet import quietly
+
+
+class _Counter:
+    """A running count of images on stderr, for people only; a listener of `find` and `model`."""
+
+    def __enter__(self):
+        from rich.console import Console
+
+        self._status, self._done = Console(stderr=True).status("starting"), 0
+        return self
+
+    def __exit__(self, *error):
+        self._status.stop()
+
+    def start(self, run):
+        self._name = run.network.preset.name
+        if self._status.console.is_terminal:
+            self._status.start()
+
+    def batch(self, first_row, cutouts, answers):
+        self._done += len(cutouts)
+        self._status.update(f"{self._name}: {self._done:,} images")
+
+    def finish(self, table):
+        """The table is complete; the count ends with the ``with`` block."""
+
+
+def _summary(table, output: Path, report: bool) -> None:
+    counts = ", ".join(f"{count} {name}" for name, count in table.meta["counts"].items())
+    typer.echo(f"{len(table)} images: {counts or 'none'}")
+    if "threshold" in table.meta:
+        threshold = table.meta["threshold"]
+        found = int((table["p_lens"] >= threshold).sum())  # NaN compares false
+        typer.echo(f"{found} candidates with p_lens >= {threshold:g}")
+    typer.echo(f"table  {output}")
+    if report:
+        from lensfinder.predict import page_path
+
+        typer.echo(f"page   {page_path(True, output)}")
+
+
+def find(
+    images: options.Images,
+    output: options.Output = Path("candidates.ecsv"),
+    preset: options.Preset = None,
+    threshold: Annotated[float | None, typer.Option(help="Candidates have at least this.")] = None,
+    model: Annotated[bool, typer.Option("--model", help="Also model the candidates.")] = False,
+    modeller: Annotated[str | None, typer.Option(help="Preset that models them.")] = None,
+    layout: options.Layout = None,
+    resample: options.Resample = False,
+    calibrate: options.Calibrate = False,
+    band_map: options.BandMap = None,
+    pad: options.Pad = False,
+    max_bad_fraction: options.MaxBad = None,
+    assume_pixel_scale: options.AssumeScale = None,
+    assume_unit: options.AssumeUnit = None,
+    assume_zero_point: options.AssumeZeroPoint = None,
+    report: options.Report = True,
+    batch_size: options.BatchSize = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Score images for being a strong lens: one row per image, and a page to look at."""
+    with quietly():
+        from lensfinder.find import find as run
+    with _Counter() as counter:
+        table = run(
+            images,
+            output=output,
+            model=modeller or model,
+            layout=layout,
+            resample=resample,
+            fitting=options.fitting(
+                calibrate,
+                band_map,
+                pad,
+                max_bad_fraction,
+                assume_pixel_scale,
+                assume_unit,
+                assume_zero_point,
+            ),
+            report=report,
+            overwrite=overwrite,
+            watch=[counter],
+            **options.given(preset=preset, threshold=threshold, batch_size=batch_size),
+        )
+    _summary(table, output, report)
+
+
+def model(
+    images: options.Images,
+    output: options.Output = Path("parameters.ecsv"),
+    preset: options.Preset = None,
+    layout: options.Layout = None,
+    resample: options.Resample = False,
+    calibrate: options.Calibrate = False,
+    band_map: options.BandMap = None,
+    pad: options.Pad = False,
+    max_bad_fraction: options.MaxBad = None,
+    assume_pixel_scale: options.AssumeScale = None,
+    assume_unit: options.AssumeUnit = None,
+    assume_zero_point: options.AssumeZeroPoint = None,
+    report: options.Report = True,
+    batch_size: options.BatchSize = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Predict the lens parameters of images of lenses: one row per image, and a page."""
+    with quietly():
+        from lensfinder.model import model as run
+    with _Counter() as counter:
+        table = run(
+            images,
+            output=output,
+            layout=layout,
+            resample=resample,
+            fitting=options.fitting(
+                calibrate,
+                band_map,
+                pad,
+                max_bad_fraction,
+                assume_pixel_scale,
+                assume_unit,
+                assume_zero_point,
+            ),
+            report=report,
+            overwrite=overwrite,
+            watch=[counter],
+            **options.given(preset=preset, batch_size=batch_size),
+        )
+    _summary(table, output, report)
+
+
+def example(
+    output: options.Output = Path("out"),
+    preset: options.Preset = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Find and model lenses among real galaxies and labelled mocks, which it writes first."""
+    with quietly():
+        from lensfinder.report import example as run
+    page = run(output, preset=preset, overwrite=overwrite)
+    typer.echo(f"table  {output / 'candidates.ecsv'}")
+    typer.echo(f"page   {page.resolve().as_uri()}")
