@@ -4,12 +4,18 @@ Everything below is imported when it is first used, so that ``import lensfinder`
 
 ``find``, ``model``
     Images in, one table row per image out.
+``delays``, ``compare_delays``
+    Lensed images of each lens and when they appear; what errors of the lens do to them.
+``explain``
+    Which regions of the sky speak for a lens, and which against.
+``export``
+    Lens parameters in the files of other codes.
 ``load``
     A pretrained preset as a plain Keras model.
 ``Simulator``, ``simulate``
     Mock lenses, in memory or written to a folder.
-``train``, ``evaluate``
-    Train a recipe; measure a preset on fresh mocks.
+``train``, ``evaluate``, ``adapt``
+    Train a recipe; measure a preset on fresh mocks; train a preset on for another survey.
 ``load_survey``, ``load_population``
     What the images and the lenses of a run look like.
 """
@@ -25,11 +31,16 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "find": "lensfinder.find",
     "model": "lensfinder.model",
+    "delays": "lensfinder.delays",
+    "compare_delays": "lensfinder.delays",
+    "export": "lensfinder.export",
     "load": "lensfinder.zoo",
     "Simulator": "lensfinder.simulate",
     "simulate": "lensfinder.simulate",
     "train": "lensfinder.training",
     "evaluate": "lensfinder.evaluate",
+    "adapt": "lensfinder.adapt",
+    "explain": "lensfinder.explain",
     "Survey": "lensfinder.specs",
     "Population": "lensfinder.specs",
     "InputContract": "lensfinder.specs",

@@ -11,7 +11,18 @@ import typer
 from typer.core import TyperGroup
 
 from lensfinder import __version__
-from lensfinder._commands import images, mocks, models, networks, specs
+from lensfinder._commands import (
+    adapt,
+    challenge,
+    delays,
+    explain,
+    export,
+    images,
+    mocks,
+    models,
+    networks,
+    specs,
+)
 from lensfinder.errors import LensfinderError
 
 
@@ -59,15 +70,21 @@ VERBS = (
     mocks.simulate,
     images.find,
     images.model,
+    delays.delays,
+    delays.compare_delays,
+    export.export,
     images.example,
+    explain.explain,
     networks.train,
     networks.evaluate,
+    adapt.adapt,
 )
 for _verb in VERBS:
     app.command()(_verb)
 for _kind in specs.KINDS:
     app.add_typer(specs.kind_group(_kind), name=_kind)
 app.add_typer(models.models, name="models")
+app.add_typer(challenge.challenge, name="challenge")
 
 
 def main(args: list[str] | None = None) -> None:

@@ -97,9 +97,17 @@ class ShardError(DataFormatError):
     """A shard does not match the manifest it belongs to."""
 
 
+class LabelError(LensfinderError, ValueError):
+    """Labels cannot be learned from, or do not go with their images."""
+
+
 # --- models ---------------------------------------------------------------------------------------
 class UntrustedArtefactError(LensfinderError, ValueError):
     """A weight or configuration file is not what its pinned description says; nothing is loaded."""
+
+
+class DownloadError(LensfinderError, ConnectionError):
+    """A file could not be had from any mirror; `attempts` holds (URL, what happened) of each."""
 
 
 class PresetError(LensfinderError, ValueError):
@@ -129,6 +137,26 @@ class MetricError(LensfinderError, ValueError):
 
 class SimulationError(LensfinderError, RuntimeError):
     """The simulator cannot make the objects that were asked for."""
+
+
+class InversionError(LensfinderError, ValueError):
+    """The source behind an image cannot be reconstructed as asked."""
+
+
+class MaskError(InversionError):
+    """A mask leaves nothing to fit, or there is no arc to draw one round."""
+
+
+class NoiseMapError(InversionError):
+    """A pixel to be fitted has no finite value, or no positive noise."""
+
+
+class PsfError(InversionError):
+    """A point spread function cannot blur these images."""
+
+
+class SourceGridError(InversionError):
+    """A source grid cannot hold the light that is traced to it."""
 
 
 class OutputExistsError(LensfinderError, FileExistsError):
@@ -194,5 +222,22 @@ STATUS = FlagSet(
         Flag(256, "edge", "the cutout is cut by the edge of its image"),
         Flag(512, "extreme_pixels", "pixel values are beyond what a survey can record"),
         Flag(1024, "no_score", "the network answered with a number that is not finite"),
+    ),
+)
+
+SYSTEM_STATUS = FlagSet(
+    "system status",
+    (
+        Flag(1, "bad_input", "the row itself carries a status that is not ok"),
+        Flag(2, "missing_value", "a lens parameter is missing, NaN or infinite"),
+        Flag(4, "bad_theta_E", "the Einstein radius is not positive"),
+        Flag(8, "bad_ellipticity", "no ellipse has this axis ratio or ellipticity"),
+        Flag(16, "bad_shear", "the external shear is not smaller than 1"),
+        Flag(32, "bad_redshift", "the source is not behind the lens, or a redshift is missing"),
+        Flag(64, "no_source", "there is no source position and no observed image"),
+        Flag(128, "single_image", "the source has one image only"),
+        Flag(256, "no_posterior", "too few draws of the posterior are possible lenses"),
+        Flag(512, "count_differs", "truth and prediction give different numbers of images"),
+        Flag(1024, "no_partner", "the other table has no row of this id"),
     ),
 )

@@ -1,47 +1,77 @@
-"""Measure a preset on fresh mocks: ``evaluate`` in Python, ``lensfinder evaluate`` in a shell."""
+"""Measure a preset on fresh mocks or on labelled images: ``evaluate``, ``lensfinder evaluate``."""
 
-import json
+import pkgutil
 from pathlib import Path
 
-from lensfinder.errors import PresetError
-from lensfinder.tables import refuse_existing, write_atomically
-from lensfinder.training.evaluation import TEST_SEED, MockSample, measure
+import numpy as np
+
+from lensfinder.errors import ArgumentError, PresetError
+from lensfinder.predict import Network
+from lensfinder.predict.labelled import read_labels, score_labelled
+from lensfinder.training.assessment import Assessment, assess
+from lensfinder.training.evaluation import TEST_SEED, MockSample, Scored, score_mocks
+from lensfinder.training.products import refuse_taken, write_folder
+from lensfinder.zoo import Preset, fixed_predict, open_preset
+
+DRAW = "lensfinder.report:draw_assessment"  # by name: figures live a floor above
+MOCKS = 10_000
 
 
 def evaluate(
     preset,
-    n: int = 10_000,
+    n: int | None = None,
     *,
     seed: int = TEST_SEED,
     population=None,
     survey=None,
+    images=None,
+    labels=None,
+    layout=None,
+    resample: bool = False,
+    fitting=None,
+    threshold: float | None = None,
     out=None,
+    table: str = "ecsv",
     overwrite: bool = False,
     note=None,
 ) -> dict:
-    """Figures of a preset on mocks that it was not trained on.
+    """Figures of a preset on mocks that it was not trained on, or on images with labels.
 
     Parameters
     ----------
     preset : str, Path or Preset
         Name of a preset, folder of one, or an open preset.
-    n : int
-        Number of mocks.
+    n : int or None
+        Number of mocks; 10,000 by default.
     seed : int
-        Seed of the simulator. The default is that of no training.
+        Seed of the simulator, whose default is that of no training, and of the error bars.
     population, survey : str, Path or None
-        Names or YAML files; by default those that the preset was measured on.
+        Names or YAML files of the mocks; by default those that the preset was measured on.
+    images : path, sequence of paths, iterable of Cutout, or dict of str to array (N, H, W, bands)
+        Labelled images in place of mocks, as in `lensfinder.find`.
+    labels : str or Path or None
+        Their table, with the column ``id`` and ``label`` (1 or 0), for a modeller with the true
+        parameters; other columns of the registry (``class``, ``theta_E``, ``snr``, ...) are used
+        where they are. Goes with `images`.
+    layout, resample, fitting : str, bool, Fitting
+        How the images are made to fit, as in `lensfinder.find`.
+    threshold : float or None
+        From which ``p_lens`` on a lens counts as found in the selection function; by default
+        where 1 % of the non-lenses pass.
     out : str, Path or None
-        Folder in which to write ``metrics.json``.
+        Folder for ``metrics.json``, the table of all objects, the selection function, the detection
+        limit and the figures. All of it is written, or nothing.
+    table : {"ecsv", "parquet", "fits", "csv"}
+        Format of the table of all objects.
     overwrite : bool
-        Whether an existing ``metrics.json`` may be replaced.
+        Whether existing files may be replaced.
     note : callable or None
-        Told the number of objects done.
+        Told the number of mocks done.
 
     Returns
     -------
     dict
-        Plain data: see `lensfinder.training.evaluation.measure`.
+        Plain data: see `lensfinder.training.assessment.assess`.
 
     Raises
     ------
@@ -49,33 +79,73 @@ def evaluate(
         If preset, survey or population is unknown.
     PresetError
         If the preset does not say which population it is for, and none is given.
+    ArgumentError
+        If images come without labels or labels without images, or mocks are asked for beside them.
+    DataFormatError
+        If the table of labels is not one, or no table is written in the format.
     InputContractError
         If the survey's images are not what the preset takes.
+    MetricError
+        If one class only is present.
     OutputExistsError
-        If there is a ``metrics.json`` in `out` already.
+        If a file in `out` exists already; before anything is computed.
     """
-    from lensfinder.zoo import Preset, fixed_predict, open_preset
-
     preset = preset if isinstance(preset, Preset) else open_preset(preset)
-    place = None if out is None else Path(out) / "metrics.json"
+    place = None if out is None else Path(out)
     if place is not None:
-        refuse_existing(place, overwrite)
-    population = population or preset.metrics.get("data", {}).get("population")
+        refuse_taken(place, preset.task, table=table, overwrite=overwrite)
+    if images is None and labels is None:
+        fitted = {"layout": layout, "resample": resample, "fitting": fitting}
+        if odd := [name for name, value in fitted.items() if value]:
+            raise ArgumentError(f"{', '.join(odd)}: mocks fit as they are. Give images and labels.")
+        sample = _mocks(preset, n or MOCKS, seed, population, survey)
+        predict = fixed_predict(preset.load())
+        scored = score_mocks(predict, sample, contract=preset.contract, note=note)
+    else:
+        if images is None or labels is None:
+            raise ArgumentError("Images and labels go together. Give both, or neither for mocks.")
+        if n is not None or population is not None or survey is not None:
+            raise ArgumentError(
+                "The number, population and survey are those of mocks. Leave them away with images."
+            )
+        required = ("label",) if preset.task == "finder" else preset.targets
+        truth = read_labels(labels, required=required)
+        network = Network(preset.folder if not preset.pinned else preset.name, preset.task)
+        scored = score_labelled(
+            network, images, truth, layout=layout, resample=resample, fitting=fitting
+        )
+        scored.data["labels"] = Path(labels).name
+    found = _assessed(preset, scored, seed, threshold)
+    if place is not None:
+        draw = pkgutil.resolve_name(DRAW)
+        write_folder(place, found, table=table, overwrite=overwrite, draw=draw)
+    return found.figures
+
+
+def _mocks(preset, n, seed, population, survey) -> MockSample:
+    measured_on = preset.metrics.get("data", {})
+    population = population or measured_on.get("population")
     if population is None:
         raise PresetError(
             f"{preset.name} does not say which population it was measured on. Give one "
             "(population=..., --population)."
         )
-    figures = measure(
-        fixed_predict(preset.load()),
-        MockSample(str(survey or preset.contract.survey), str(population), n, seed),
-        contract=preset.contract,
+    return MockSample(
+        str(survey or preset.contract.survey),
+        str(population),
+        n,
+        seed,
+        sources=measured_on.get("sources"),
+        subtract_lens_light=bool(measured_on.get("subtract_lens_light")),
+    )
+
+
+def _assessed(preset, scored: Scored, seed, threshold) -> Assessment:
+    return assess(
+        scored,
+        preset=preset.name,
         task=preset.task,
         targets=preset.targets,
-        note=note,
+        rng=np.random.default_rng(seed),
+        threshold=threshold,
     )
-    figures = {"preset": preset.name, **figures}
-    if place is not None:
-        text = json.dumps(figures, indent=1, allow_nan=False) + "\n"
-        write_atomically(place, lambda temporary: Path(temporary).write_text(text))
-    return figures

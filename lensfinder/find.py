@@ -1,8 +1,10 @@
 """Find lenses: images in, one row with the probability of being a lens per image out."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from lensfinder.errors import ArgumentError
+from lensfinder.errors import ArgumentError, PresetError
 from lensfinder.model import MODELLER, CandidateModeller, join_messages
 from lensfinder.predict import (
     BATCH_SIZE,
@@ -17,6 +19,7 @@ from lensfinder.predict import (
     page_path,
 )
 from lensfinder.tables import build_table, check_output, refuse_existing, write_table
+from lensfinder.zoo.calibration import at_prevalence
 
 FINDER = "compact-finder/euclid-vis"
 THRESHOLD = 0.5
@@ -32,6 +35,7 @@ def find(
     resample: bool = False,
     fitting: Fitting | None = None,
     threshold: float = THRESHOLD,
+    prevalence: float | None = None,
     model=None,
     report=True,
     batch_size: int = BATCH_SIZE,
@@ -60,6 +64,10 @@ def find(
     threshold : float
         From which ``p_lens`` on a row is a candidate: modelled, and shown with its numbers on the
         page. It does not change the scores.
+    prevalence : float or None
+        Lenses per image where the images come from, e.g. 0.001: ``p_lens`` is then the probability
+        for so rare lenses. By default it is that for the sample the preset was calibrated on, about
+        half of it lenses. The ranks are the same.
     model : None, bool, str or path
         Whether candidates are modelled: True for the default preset, or the preset's name.
     report : bool or path
@@ -84,10 +92,11 @@ def find(
     OutputExistsError
         If an output exists already; before anything is computed.
     UnknownNameError, PresetError, UntrustedArtefactError
-        If a preset is not there, is for another task, or not what it should be; before anything is
-        written.
+        If a preset is not there, is for another task, or not what it should be, or a prevalence is
+        given for one without calibration; before anything is written.
     ArgumentError
-        If the threshold is not a probability, or the images are of an unknown kind.
+        If the threshold or the prevalence is not a probability, or the images are of an unknown
+        kind.
     InputContractError
         If arrays do not fit the preset's contract.
     """
@@ -99,6 +108,7 @@ def find(
         refuse_existing(page, overwrite)
     fitting = fitting or Fitting()
     network = Network(preset, "finder", batch_size=batch_size)
+    posterior = _posterior(network, prevalence)
     modeller_name = MODELLER if model is True else model or None
     modeller = modeller_name and Network(modeller_name, "modeller", batch_size=batch_size)
     candidates = modeller and CandidateModeller(modeller, resample=resample, fitting=fitting)
@@ -110,7 +120,7 @@ def find(
 
     rows = Rows()
     for chunk in batches(source, network.batch_size):
-        answers = network(chunk, resample=resample, fitting=fitting)
+        answers = posterior(network(chunk, resample=resample, fitting=fitting))
         first = rows.add(chunk, answers)
         if candidates:
             for i in np.flatnonzero(answers.values[:, 0] >= threshold):  # NaN compares false
@@ -130,6 +140,7 @@ def find(
     options = {
         "preset": preset,
         "threshold": threshold,
+        "prevalence": prevalence,
         "model": model is True,
         "modeller": None if isinstance(model, bool) else model,
         "layout": layout,
@@ -169,6 +180,27 @@ def ranks(scores) -> np.ndarray:
     result = np.zeros(len(scores), np.int32)
     result[order] = np.arange(1, len(order) + 1)
     return result
+
+
+def _posterior(network, prevalence):
+    """What turns a network's answers into those for lenses of another prevalence."""
+    if prevalence is None:
+        return lambda answers: answers
+    calibration = network.preset.config.calibration
+    if calibration is None:
+        raise PresetError(
+            f"{network.preset.name} is not calibrated, so its scores are no probabilities that "
+            "could be taken to another prevalence. Calibrate it (`python -m "
+            "lensfinder.training.zoo NAME --calibrate`), or leave the prevalence away."
+        )
+    trained = calibration.prevalence
+    at_prevalence(0.5, trained=trained, wanted=prevalence)  # a wrong one is told before the images
+
+    def shifted(answers):
+        values = at_prevalence(answers.values, trained=trained, wanted=prevalence)
+        return replace(answers, values=values.astype(np.float32))
+
+    return shifted
 
 
 def _bands(fitting, network, modeller):

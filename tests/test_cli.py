@@ -52,16 +52,33 @@ DOORS = {
     "model": Door(
         "lensfinder.model", python_only={"ids", "watch", "fitting"}, options_only=FITTING
     ),
+    "explain": Door(
+        "lensfinder.explain.run", python_only={"ids", "watch", "fitting"}, options_only=FITTING
+    ),
+    "delays": Door(
+        "lensfinder.delays",
+        python_only={"orientation"},
+        options_only={"north_up", "wcs", "quiet"},
+    ),
+    "export": Door("lensfinder.export"),
     "evaluate": Door(
         "lensfinder.evaluate",
-        python_only={"n", "out", "note"},
-        options_only={"count", "output"},
+        python_only={"n", "out", "note", "fitting"},
+        options_only={"count", "output", *FITTING},
     ),
     "simulate": Door("lensfinder.simulate", python_only={"progress"}),
     "train": Door(
         "lensfinder.training",
         python_only={"out", "source", "validation", "listener"},
-        options_only={"output"},
+        options_only={"output", "folds", "objects", "shards"},
+    ),
+    "adapt": Door(
+        "lensfinder.adapt",
+        python_only={"view", "tuning", "fitting", "validation", "test", "note"},
+        options_only={
+            *("field", "resize", "layers", "learning_rate", "batch_norm", "epochs", "seed"),
+            *FITTING,
+        },
     ),
 }
 

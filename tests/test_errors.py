@@ -72,6 +72,23 @@ def test_status_bits_never_change():
     assert STATUS.as_dict() == published
 
 
+def test_bits_of_systems_never_change():
+    published = {
+        "bad_input": 1,
+        "missing_value": 2,
+        "bad_theta_E": 4,
+        "bad_ellipticity": 8,
+        "bad_shear": 16,
+        "bad_redshift": 32,
+        "no_source": 64,
+        "single_image": 128,
+        "no_posterior": 256,
+        "count_differs": 512,
+        "no_partner": 1024,
+    }
+    assert errors.SYSTEM_STATUS.as_dict() == published
+
+
 def test_a_status_decodes_into_names_and_words():
     value = STATUS["nan_pixels"] | STATUS["edge"]
     assert STATUS.decode(0) == "ok"

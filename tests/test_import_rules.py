@@ -35,6 +35,7 @@ FLOORS = (
     ("data", "training", "zoo", "simulate", "inversion", "posterior"),
     (
         *("predict", "find", "model", "clean", "fit", "audit", "adapt", "explain", "scan"),
+        *("delays", "export"),
         *("evaluate", "testing"),
     ),
     ("report", "inspect"),

@@ -53,6 +53,9 @@ def find(
     output: options.Output = Path("candidates.ecsv"),
     preset: options.Preset = None,
     threshold: Annotated[float | None, typer.Option(help="Candidates have at least this.")] = None,
+    prevalence: Annotated[
+        float | None, typer.Option(help="Lenses per image where these come from, e.g. 0.001.")
+    ] = None,
     model: Annotated[bool, typer.Option("--model", help="Also model the candidates.")] = False,
     modeller: Annotated[str | None, typer.Option(help="Preset that models them.")] = None,
     layout: options.Layout = None,
@@ -90,7 +93,12 @@ def find(
             report=report,
             overwrite=overwrite,
             watch=[counter],
-            **options.given(preset=preset, threshold=threshold, batch_size=batch_size),
+            **options.given(
+                preset=preset,
+                threshold=threshold,
+                prevalence=prevalence,
+                batch_size=batch_size,
+            ),
         )
     _summary(table, output, report)
 

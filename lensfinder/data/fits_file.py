@@ -102,6 +102,57 @@ class FitsFile:
                 raise DataFormatError(f"Extension {unit.index} does not decode to {unit.shape}.")
             return np.array(array, dtype=np.float32)
 
+    def table(self, key) -> HduInfo | None:
+        """The binary table with this EXTNAME or number; the first one for None.
+
+        Parameters
+        ----------
+        key : str, int or None
+            Name or number.
+
+        Returns
+        -------
+        HduInfo or None
+            The unit, None if there is none.
+        """
+        found = self.units if key is None else [self.find(key)]
+        return next((unit for unit in found if unit is not None and _is_table(unit)), None)
+
+    def cell(self, unit: HduInfo) -> np.ndarray:
+        """The square image that a table of one row holds in one of its cells, row by row.
+
+        Parameters
+        ----------
+        unit : HduInfo
+            A unit from `table`.
+
+        Returns
+        -------
+        array (H, H) float32
+            The image.
+
+        Raises
+        ------
+        DataFormatError
+            If there is not exactly one row, or not exactly one such cell.
+        """
+        with decoding(self.path):
+            rows = self._hdus[unit.index].data
+            if len(rows) != 1:
+                raise DataFormatError(f"A table of one row holds an image. Received: {len(rows)}.")
+            cells = [np.asarray(rows[name][0]) for name in rows.columns.names]
+            sides = [math.isqrt(cell.size) for cell in cells]
+            found = [
+                cell.reshape(side, side)
+                for cell, side in zip(cells, sides, strict=True)
+                if cell.dtype.kind in "iuf" and cell.size == side * side > 1
+            ]
+            if len(found) != 1:
+                raise DataFormatError(
+                    f"{len(found)} cells of the table hold a square image. Expected: 1."
+                )
+            return np.array(found[0], dtype=np.float32)
+
     def header(self, unit: HduInfo) -> dict:
         """Keywords of a unit that carry a value; a card that cannot be parsed is left out.
 
@@ -133,13 +184,17 @@ class FitsFile:
         """
         with decoding(self.path):
             for unit in self.units:
-                if unit.text("XTENSION").upper() != "BINTABLE" or unit.compressed:
+                if not _is_table(unit):
                     continue
                 table = self._hdus[unit.index]
                 names = {name.lower(): name for name in table.columns.names}
                 if "id" in names and len(table.data) == count:
                     return [str(value).strip() for value in table.data[names["id"]]]
         return None
+
+
+def _is_table(unit) -> bool:
+    return unit.text("XTENSION").upper() == "BINTABLE" and not unit.compressed
 
 
 def _values(header) -> dict:

@@ -32,11 +32,15 @@ class Place(_Frozen):
         FITS: EXTNAME or number of the extension (None: the first image). HDF5, npz: data set.
     plane : int or None
         Index along the first axis, where the array holds several planes.
+    cell : bool
+        FITS: the image is a cell of a binary table of one row, the only one that holds a square
+        number of numbers; row by row.
     """
 
     file: str | None = None
     key: str | int | None = None
     plane: int | None = Field(default=None, ge=0)
+    cell: bool = False
 
     @model_validator(mode="before")
     @classmethod

@@ -76,10 +76,11 @@ class _Files:
             self._open[path] = self._kind(path, self._limits)
         file = self._open[path]
         if isinstance(file, FitsFile):
-            unit = file.find(place.key)
-            if unit is None or len(unit.shape) < 2:
+            unit = file.table(place.key) if place.cell else file.find(place.key)
+            if unit is None or not (place.cell or len(unit.shape) >= 2):
                 return None
-            data, header = file.data(unit), {**file.header(file.units[0]), **file.header(unit)}
+            data = file.cell(unit) if place.cell else file.data(unit)
+            header = {**file.header(file.units[0]), **file.header(unit)}
         else:
             data, header = file.get(str(place.key)), {}
             if data is None:

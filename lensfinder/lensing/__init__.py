@@ -23,6 +23,8 @@ half-light radius    on the intermediate axis: R^2 = q x^2 + y^2 / q   `sersic`
   elsewhere          lenstronomy                                       `sersic`
 flux                 total, to infinity; brightness per arcsec^2       `sersic`
 images               without the central one, first to arrive first    `multiplicity`
+delay                days after the first image, or after another      `delays`
+east and north       only where the orientation of the image is known  `sky`
 distance             Mpc, flat cosmologies                             `cosmology`
 ===================  ================================================  ======================
 
@@ -50,6 +52,7 @@ _HOMES = {
         "theta_E_sis",
         "time_delay",
     ),
+    "delays": ("arrival_delays", "image_kinds", "match_images", "source_of_images"),
     "einstein_radius": (
         "theta_E_from_barkana",
         "theta_E_from_circular_aperture",
@@ -61,6 +64,7 @@ _HOMES = {
         "theta_E_to_pyautolens",
     ),
     "ellipticity": ("Ellipticity",),
+    "lens_equation": ("fermat_potential", "lens_jacobian", "source_position"),
     "multiplicity": ("ImagePositions", "image_count", "image_positions", "winding_number"),
     "sersic": (
         "double_sersic",
@@ -78,6 +82,7 @@ _HOMES = {
         "sie_potential",
         "sie_shear",
     ),
+    "sky": ("Orientation", "compass"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -56,7 +56,7 @@ def named_cosmology(name: str):
     Parameters
     ----------
     name : str
-        One of `cosmology_names`.
+        One of `cosmology_names`, or of astropy's own (``Planck15``, ``WMAP9``, ...).
 
     Returns
     -------
@@ -68,9 +68,13 @@ def named_cosmology(name: str):
     UnknownNameError
         If there is none; the message lists the known names.
     """
-    if name not in _NAMED:
-        raise UnknownNameError("cosmology", name, _NAMED)
-    return _NAMED[name]()
+    if name in _NAMED:
+        return _NAMED[name]()
+    from astropy import cosmology
+
+    if name not in cosmology.available:
+        raise UnknownNameError("cosmology", name, {*_NAMED, *cosmology.available})
+    return getattr(cosmology, name)
 
 
 class Distances:

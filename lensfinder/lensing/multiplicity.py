@@ -7,11 +7,10 @@ import numpy as np
 from lensfinder.lensing._array import to_arrays
 from lensfinder.lensing.angle_equation import AngleEquation, solve
 from lensfinder.lensing.critical import N_POINTS, caustic, cut, shear_in_frame
-from lensfinder.lensing.shear import shear_potential
-from lensfinder.lensing.sie import sie_potential
+from lensfinder.lensing.lens_equation import fermat_potential
 
 N_SCAN = 128
-_CHUNK = 16384  # systems scanned at once: about 200 MB
+_CHUNK = 4096  # systems scanned at once: 50 MB, and measured fastest (1.5 times 16,384)
 
 
 class ImagePositions(NamedTuple):
@@ -180,10 +179,19 @@ def image_positions(
     y = y0[row] + r * (sp * c + cp * s)
     with np.errstate(divide="ignore"):
         magnification = 1.0 / (problem.determinant[row] * (1.0 - r_c / r))
-    bend = sie_potential(
-        x, y, theta_E=theta_E[row], q=q[row], phi=phi[row], x0=x0[row], y0=y0[row]
-    ) + shear_potential(x, y, gamma1=gamma1[row], gamma2=gamma2[row])
-    fermat = 0.5 * ((x - x_src[row]) ** 2 + (y - y_src[row]) ** 2) - bend
+    fermat = fermat_potential(
+        x,
+        y,
+        x_src[row],
+        y_src[row],
+        theta_E=theta_E[row],
+        q=q[row],
+        phi=phi[row],
+        x0=x0[row],
+        y0=y0[row],
+        gamma1=gamma1[row],
+        gamma2=gamma2[row],
+    )
 
     # One row per source, the images in order of arrival.
     order = np.lexsort((fermat, row))

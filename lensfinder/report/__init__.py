@@ -7,8 +7,11 @@ import importlib
 
 _HOMES = {
     "Page": "page",
+    "ExplainPage": "explained",
     "example": "examples",
     "write_example": "examples",
+    "draw_assessment": "assessment",
+    "draw_inversion": "inversion",
     "network_view": "view",
     "View": "view",
 }

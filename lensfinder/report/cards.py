@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lensfinder.lensing import Ellipticity, critical_curve
+from lensfinder.lensing import Ellipticity, compass, critical_curve
 from lensfinder.predict import Answers
 from lensfinder.report import stamps
 from lensfinder.report.truth import Truth, with_parameters
@@ -128,7 +128,7 @@ def faint_pictures(contract, kept: Kept) -> list[dict]:
 
 def _arrows(wcs, bands):
     known = next((wcs[band] for band in bands if wcs.get(band)), None)
-    directions = stamps.compass(known)
+    directions = compass(known)
     if directions is None:
         return None
     arrows = []

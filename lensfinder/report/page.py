@@ -117,7 +117,7 @@ class Page:
         networks = [_network_box(run.network, "Finder" if run.task == "find" else "Modeller")]
         if run.modeller is not None:
             networks.append(_network_box(run.modeller, "Modeller"))
-        style, style_hash = _style()
+        style, style_hash = page_style()
         context = {
             "style": style,
             "style_hash": style_hash,
@@ -296,7 +296,7 @@ def environment() -> jinja2.Environment:
 
 
 @cache
-def _style() -> tuple[Markup, str]:
+def page_style() -> tuple[Markup, str]:
     """The style sheet, ours and so not escaped, and the hash that lets a browser apply no other."""
     css = (Path(__file__).parent / "templates" / "page.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
-from astropy.wcs import WCS
 from matplotlib.image import imsave
 
 # From short to long wavelength; colour pictures show long as red. Other names keep their order.
@@ -55,19 +54,41 @@ def picture(image, bands, width: float, *, low, high, cmap: str = "gray") -> Pic
     Picture
         The picture.
     """
-    scaled = np.clip((image - low) / np.maximum(np.subtract(high, low), 1e-30), 0.0, 1.0)
-    order = sorted(range(len(bands)), key=lambda i: _wavelength(bands[i], i))
-    if len(bands) >= 3:
-        chosen = [order[-1], order[len(order) // 2], order[0]]
-        pixels, words = scaled[..., chosen], "".join(f"{bands[i]} " for i in chosen) + "as RGB"
-    else:
-        pixels = matplotlib.colormaps[cmap](scaled[..., 0])[..., :3]
-        words = bands[0]
+    pixels, words = rgb(image, bands, low=low, high=high, cmap=cmap)
     buffer = io.BytesIO()
     # no Software tag: the same picture has the same bytes with any version of matplotlib
     imsave(buffer, pixels, origin="lower", format="png", metadata={"Software": None})
     uri = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
     return Picture(uri, float(width), words)
+
+
+def rgb(image, bands, *, low, high, cmap: str = "gray") -> tuple[np.ndarray, str]:
+    """The colours of a picture, and what is shown.
+
+    Parameters
+    ----------
+    image : array (H, W, bands)
+        Row 0 at the bottom.
+    bands : sequence of str
+        Names of the bands. Three or more make a colour picture, one or two show the first.
+    low, high : float or array (bands,)
+        Values shown black and white.
+    cmap : str
+        Colour map of matplotlib, for pictures of a single band.
+
+    Returns
+    -------
+    pixels : array (H, W, 3)
+        Red, green and blue from 0 to 1.
+    words : str
+        What is shown.
+    """
+    scaled = np.clip((image - low) / np.maximum(np.subtract(high, low), 1e-30), 0.0, 1.0)
+    order = sorted(range(len(bands)), key=lambda i: _wavelength(bands[i], i))
+    if len(bands) >= 3:
+        chosen = [order[-1], order[len(order) // 2], order[0]]
+        return scaled[..., chosen], "".join(f"{bands[i]} " for i in chosen) + "as RGB"
+    return matplotlib.colormaps[cmap](scaled[..., 0])[..., :3], bands[0]
 
 
 def _wavelength(band, position):
@@ -162,29 +183,3 @@ def scale_bar(width: float) -> float:
         Length, arcsec.
     """
     return min(SCALE_BARS, key=lambda length: abs(math.log(length / (width / 4))))
-
-
-def compass(wcs: dict | None) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    """Directions of north and east in the stamp.
-
-    Parameters
-    ----------
-    wcs : dict or None
-        World coordinate keywords of the image's header.
-
-    Returns
-    -------
-    north, east : tuple of float
-        Unit vectors (x, y), +y up; or None where the header does not say.
-    """
-    matrix_keys = ("CD1_1", "CD2_2", "CDELT1", "PC1_1", "CD1_2")
-    if not wcs or not any(key in wcs for key in matrix_keys):
-        return None
-    world = WCS(wcs)
-    if world.naxis < 2 or not world.has_celestial:
-        return None
-    matrix = world.celestial.pixel_scale_matrix  # degrees of (east, north) per pixel of (x, y)
-    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-20:
-        return None
-    east, north = np.linalg.inv(matrix).T
-    return tuple(north / np.hypot(*north)), tuple(east / np.hypot(*east))

@@ -3,7 +3,8 @@
 import numpy as np
 
 from lensfinder.simulate.galaxies import STREAMS_PER_GALAXY, draw_galaxy
-from lensfinder.simulate.look_alikes import draw_look_alikes
+from lensfinder.simulate.look_alikes import draw_look_alikes, part_name
+from lensfinder.simulate.morphologies import PARTS
 from lensfinder.simulate.scene import LIGHT, MASS, STAMP, STRUCTURE, Scene
 
 _MASS_COLUMNS = dict(
@@ -30,6 +31,7 @@ class Composer:
         light = population.lens_light
         self.lens_parts = [] if light is None else _parts("lens", light)
         self.source_parts = _parts("src", population.source)
+        self.structures = 1 if population.look_alikes is None else PARTS
         self.neighbours = 0 if population.neighbours is None else population.neighbours.maximum
 
     def complete(self, draws, columns) -> dict[str, np.ndarray]:
@@ -95,7 +97,8 @@ class Composer:
             ("phi", 0.0),
         ):
             new[name] = np.where(lens, columns[name], neutral)
-        extra = draw_look_alikes(draws, columns)
+        extra = draw_look_alikes(draws, columns, self.population.look_alikes)
+        structures = [part_name(k) for k in range(self.structures)]
         like = kind == "look_alike"
         beside = kind == "unlensed_source"
         merger = like & (extra["structure_kind"] == "merger")
@@ -108,13 +111,14 @@ class Composer:
         factor = np.select([lens, beside, merger], [1.0, extra["boost"], extra["boost"]], 0.0)
         for band in self.bands:
             total = sum(columns[f"{part}_flux_{band}"] for part in self.source_parts)
-            structure = total * extra["boost"] * extra["structure_flux"] / extra["structure_area"]
-            new[f"structure_peak_{band}"] = np.where(like, structure, 0.0)
+            for part in structures:
+                peak = total * extra["boost"] * extra[f"{part}_flux"] / extra[f"{part}_area"]
+                new[f"{part}_peak_{band}"] = np.where(like, peak, 0.0)
             for part in self.source_parts:
                 new[f"{part}_flux_{band}"] = columns[f"{part}_flux_{band}"] * factor
-        for name in ("kind", *STRUCTURE):
-            new[f"structure_{name}"] = extra[f"structure_{name}"]
-        new["structure_kind"] = np.where(like, new["structure_kind"], "none")
+        new["structure_kind"] = np.where(like, extra["structure_kind"], "none")
+        for part in structures:
+            new |= {f"{part}_{name}": extra[f"{part}_{name}"] for name in STRUCTURE}
         return new
 
     def _field(self, draws, columns):
@@ -169,7 +173,7 @@ class Composer:
             lens=len(self.lens_parts),
             source=0 if self.sources is not None else len(self.source_parts),
             field=self.neighbours if "near0_x" in columns else 0,
-            structure=int(structure),
+            structure=self.structures * bool(structure),
             stamp=side,
         )
         for k, name in enumerate(MASS):
@@ -181,11 +185,12 @@ class Composer:
         for c in range(scene.field.shape[1]):
             near = f"near{c}"
             self._light(scene.field, scene.field_flux, c, near, columns, (f"{near}_x", f"{near}_y"))
-        if structure:
+        for c in range(scene.structure.shape[1]):
+            part = part_name(c)
             for k, name in enumerate(STRUCTURE):
-                scene.structure[:, 0, k] = columns[f"structure_{name}"]
+                scene.structure[:, c, k] = columns[f"{part}_{name}"]
             for b, band in enumerate(self.bands):
-                scene.structure_peak[:, 0, b] = columns[f"structure_peak_{band}"]
+                scene.structure_peak[:, c, b] = columns[f"{part}_peak_{band}"]
         if self.sources is not None:
             stamp = ("x_src", "y_src", "stamp_size", "stamp_angle", "stamp_flip")
             for k in range(len(STAMP)):

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
+from lensfinder.errors import UnknownNameError
 from lensfinder.lensing.multiplicity import image_count
 from lensfinder.simulate.placing import lens_of
 
@@ -120,6 +121,8 @@ def accepted(population, survey, columns, measured, margin=1.0) -> np.ndarray:
 def label(population, survey, columns, measured, source) -> tuple[np.ndarray, np.ndarray]:
     """Which objects are lenses, and in how many groups of pixels the source appears.
 
+    The rule ``visible`` is that of Bom 2022, section 2.1, (i) to (iii).
+
     Parameters
     ----------
     population : Population
@@ -136,20 +139,88 @@ def label(population, survey, columns, measured, source) -> tuple[np.ndarray, np
     Returns
     -------
     label, n_groups : arrays of int (N,)
-        1 for a lens; and the number of groups in the finest group's first band.
+        1 for a lens; and the number of groups in the band in which pixels are counted.
+
+    Raises
+    ------
+    UnknownNameError
+        If the rule counts pixels in a band that the survey has not got.
     """
-    group = survey.finest
-    image = source[group.name][..., 0]
-    above = image > group.bands[0].background_sigma
+    group, channel = counting_band(population, survey)
+    band = group.bands[channel]
+    above = source[group.name][..., channel] > band.background_sigma
     n_groups = np.array([ndimage.label(mask)[1] for mask in above], dtype=np.int64)
     is_lens = columns["class"] == "lens"
     rule = population.label
     if rule.rule == "visible":
-        at = survey.bands.index(group.bands[0])
+        at = survey.bands.index(band)
         is_lens &= n_groups > 0
         is_lens &= (measured["magnification"] > rule.minimum_magnification).all(axis=1)
         is_lens &= measured["n_pix"][:, at] > rule.minimum_pixels
     return is_lens.astype(np.int64), n_groups
+
+
+def counting_band(population, survey):
+    """The band in which source pixels are counted.
+
+    Parameters
+    ----------
+    population : Population
+        With its `label` rule.
+    survey : Survey
+        Whose bands.
+
+    Returns
+    -------
+    group : Group
+        The group of the survey that holds it.
+    channel : int
+        Its place in the group.
+
+    Raises
+    ------
+    UnknownNameError
+        If the survey has not got the band of the rule.
+    """
+    wanted = population.label.band
+    if wanted is None:
+        return survey.finest, 0
+    for group in survey.groups:
+        names = [band.name for band in group.bands]
+        if wanted in names:
+            return group, names.index(wanted)
+    raise UnknownNameError("band", wanted, [band.name for band in survey.bands])
+
+
+def catalogue(population, survey, measured) -> dict[str, np.ndarray]:
+    """What the truth table says about the visibility of the source.
+
+    Parameters
+    ----------
+    population : Population
+        With its `label` rule.
+    survey : Survey
+        Whose bands.
+    measured : dict
+        From `measure`.
+
+    Returns
+    -------
+    dict of str to array (N,)
+        ``magnification``, ``snr`` and ``n_pix`` of the band with the highest S/N. Under the rule
+        ``visible`` the first and the last are those of its criteria, so that other thresholds can
+        be tried on the table: the lowest magnification of all bands, and the number of pixels in
+        the band that counts.
+    """
+    best = measured["snr"].argmax(axis=1)
+    rows = np.arange(len(best))
+    found = {name: measured[name][rows, best] for name in ("magnification", "snr", "n_pix")}
+    if population.label.rule == "visible":
+        group, channel = counting_band(population, survey)
+        at = survey.bands.index(group.bands[channel])
+        found["magnification"] = measured["magnification"].min(axis=1)
+        found["n_pix"] = measured["n_pix"][:, at]
+    return found
 
 
 def _seeing(band) -> float:

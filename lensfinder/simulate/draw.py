@@ -38,6 +38,7 @@ STREAMS = {
     "look_alike": 80,
     "stamp": 100,
     "neighbour_count": 120,
+    "look_alike_parts": 130,
     "neighbours": 200,
 }
 _TABLE = STREAMS["look_alike"]

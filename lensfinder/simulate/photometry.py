@@ -1,7 +1,11 @@
 """How bright and how large galaxies are: scaling relations, spectral templates, magnitudes.
 
-The coefficients of Hyde & Bernardi (2009) and the template knots stand here from memory; they have
-not yet been checked against the publications.
+The coefficients of Hyde & Bernardi (2009) are those with which LensPop, the code of Collett (2015),
+draws lenses. The templates were compared with the spectra of Coleman, Wu & Weedman (1980) that
+GalSim ships, averaged over a tenth of the wavelength and equal at 550 nm. `early_type` is within
+0.2 mag of the elliptical from 280 to 2200 nm, but 0.35 brighter at 380 to 400, and up to 0.75
+brighter below 280. `star_forming` is within 0.2 mag of the irregular from 250 to 1800 nm, but up to
+0.35 fainter at 380 to 520, up to 0.6 fainter below 250 and 0.3 brighter at 2200.
 """
 
 import numpy as np

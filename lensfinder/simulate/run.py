@@ -7,13 +7,12 @@ from pathlib import Path
 from lensfinder.errors import SimulationError, UnknownNameError
 from lensfinder.paths import one_cpu_process
 from lensfinder.simulate.simulator import Simulator
-from lensfinder.simulate.sources import SourceLibrary
 from lensfinder.specs import load_population, load_survey
+from lensfinder.specs.population import SOURCE_LIBRARIES
 from lensfinder.tables import refuse_existing, write_table
 
 ROWS_PER_SHARD = 2048  # a multiple of the simulator's blocks, so that no block is made twice
 FORMATS = ("tfrecord", "fits", "npz")
-SOURCES = ("hubble",)
 TRUTH = "truth.ecsv"
 
 
@@ -85,8 +84,8 @@ def simulate(
         )
     if format not in FORMATS:
         raise UnknownNameError("format", format, FORMATS)
-    if sources is not None and sources not in SOURCES:
-        raise UnknownNameError("source library", sources, SOURCES)
+    if sources is not None and sources not in SOURCE_LIBRARIES:
+        raise UnknownNameError("source library", sources, SOURCE_LIBRARIES)
     if "S1" not in planes:
         raise SimulationError("A data set needs the noisy plane. Add S1 to the planes.")
     survey, population = load_survey(survey), load_population(population)
@@ -133,7 +132,7 @@ class _Job:
     def batches(self, number):
         """Mocks of a shard."""
         if self._made is None:
-            self._made = Simulator(**self.simulator, sources=_library(self.sources))
+            self._made = Simulator(**self.simulator, sources=self.sources)
         start, stop = self.rows(number)
         return self._made.stream(start, stop - start, self.batch)
 
@@ -210,12 +209,3 @@ def _commit(job, parts, survey, population):
     truth.meta["survey_spec"] = survey.model_dump(mode="json")
     truth.meta["population_spec"] = population.model_dump(mode="json")
     write_table(truth, job.folder / TRUTH, overwrite=True)
-
-
-def _library(name) -> SourceLibrary | None:
-    if name is None:
-        return None
-    from lensfinder.data import hubble_galaxies
-
-    stamps = hubble_galaxies().stamps()
-    return SourceLibrary.from_stamps(stamps.images, stamps.ids)

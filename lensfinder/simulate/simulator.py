@@ -16,6 +16,7 @@ from lensfinder.simulate.placing import lens_of
 from lensfinder.simulate.programs import NoiseProgram, RenderProgram
 from lensfinder.simulate.random import object_keys
 from lensfinder.simulate.render import FAST, Sampling
+from lensfinder.simulate.sources import named_library
 from lensfinder.specs import load_population, load_survey
 
 # Objects are always made in whole blocks, so that a batch size cannot change them; smaller blocks
@@ -38,8 +39,9 @@ class Simulator:
         A name, a YAML file, or a population.
     seed : int
         Seed of the run; object i depends on it and on i alone.
-    sources : SourceLibrary or None
-        Real galaxies to lense instead of Sérsic profiles.
+    sources : SourceLibrary, str or None
+        Real galaxies to lense instead of Sérsic profiles: a library, or the name of one
+        (``"hubble"``).
     subtract_lens_light : bool
         Whether the noiseless light of everything but the source is taken off plane S1, which
         leaves its shot noise (Pearson 2019, section 2.1).
@@ -51,7 +53,7 @@ class Simulator:
     Raises
     ------
     SpecError, UnknownNameError
-        If survey or population are not valid.
+        If survey, population or name of the library are not valid.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class Simulator:
             raise SimulationError(f"Planes are {', '.join(PLANES)}. Received: {planes!r}.")
         self.seed, self.planes = int(seed), tuple(p for p in PLANES if p in planes)
         self.subtract_lens_light = subtract_lens_light
+        if isinstance(sources, str):
+            sources = named_library(sources)
         sources = None if sources is None else sources.for_bands(len(self.survey.bands))
         self.composer = Composer(self.population, self.survey, sources)
         large = self.survey.finest.stamp > LARGE_STAMP
@@ -266,8 +270,7 @@ class Simulator:
 
     def _truth(self, index, columns, measured) -> Table:
         shape = Ellipticity.from_axis_ratio(columns["q"], columns["phi"])
-        best = measured["snr"].argmax(axis=1)
-        rows = np.arange(len(index))
+        seen = criteria.catalogue(self.population, self.survey, measured)
         lensed = columns["theta_E"] > 0
         count = np.zeros(len(index), np.int64)
         if lensed.any():
@@ -280,10 +283,10 @@ class Simulator:
             "class": columns["class"],
             "e1": shape.e1,
             "e2": shape.e2,
-            "magnification": measured["magnification"][rows, best],
+            "magnification": seen["magnification"],
             "n_images": count,
-            "snr": measured["snr"][rows, best],
-            "n_pix": measured["n_pix"][rows, best],
+            "snr": seen["snr"],
+            "n_pix": seen["n_pix"],
         }
         hidden = {"placed", "x_unlensed", "y_unlensed"}
         body = {k: v for k, v in columns.items() if k not in head and k not in hidden}

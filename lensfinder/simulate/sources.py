@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lensfinder.errors import SimulationError
+from lensfinder.errors import SimulationError, UnknownNameError
+from lensfinder.specs.population import SOURCE_LIBRARIES
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,32 @@ class SourceLibrary:
             return self
         mean = self.images.mean(axis=-1, keepdims=True)
         return SourceLibrary(mean, self.names, self.half_light)
+
+
+def named_library(name: str) -> SourceLibrary:
+    """A library that every user has.
+
+    Parameters
+    ----------
+    name : {"hubble"}
+        Isolated galaxies of the Hubble Deep Field picture in scikit-image.
+
+    Returns
+    -------
+    SourceLibrary
+        Its stamps.
+
+    Raises
+    ------
+    UnknownNameError
+        If no library has this name.
+    """
+    if name not in SOURCE_LIBRARIES:
+        raise UnknownNameError("source library", name, SOURCE_LIBRARIES)
+    from lensfinder.data import hubble_galaxies
+
+    stamps = hubble_galaxies().stamps()
+    return SourceLibrary.from_stamps(stamps.images, stamps.ids)
 
 
 def _half_light(images):

@@ -4,17 +4,21 @@ from pathlib import Path
 
 from lensfinder.errors import UnknownNameError
 from lensfinder.specs._yaml import parse_yaml, read_yaml, validate
+from lensfinder.specs.branches import BranchContract
 from lensfinder.specs.contract import GroupContract, InputContract
 from lensfinder.specs.population import Population
 from lensfinder.specs.survey import Band, Group, Survey
+from lensfinder.specs.view import View
 
 __all__ = [
     "Band",
+    "BranchContract",
     "Group",
     "GroupContract",
     "InputContract",
     "Population",
     "Survey",
+    "View",
     "load_population",
     "load_survey",
     "parse_yaml",

@@ -4,7 +4,14 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from lensfinder.errors import (
     InputContractError,
@@ -12,7 +19,9 @@ from lensfinder.errors import (
     PixelScaleError,
     StampShapeError,
     UnitError,
+    UnknownNameError,
 )
+from lensfinder.specs.branches import BranchContract
 
 PIXEL_SCALE_RTOL = 0.005  # survey headers round the scale at the third digit; 0.5 % of a stamp
 # of 100 pixels is half a pixel at its edge
@@ -61,12 +70,16 @@ class InputContract(BaseModel):
         One per pixel grid.
     unit : str
         Pixel unit.
+    branches : tuple of BranchContract
+        What the branches of a network that was adapted from another survey are shown of it; empty
+        where each branch takes the group of its name as it is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     survey: str
     groups: tuple[GroupContract, ...] = Field(min_length=1)
     unit: str = "electron/s"
+    branches: tuple[BranchContract, ...] = Field(default=(), max_length=64)
 
     @field_validator("groups")
     @classmethod
@@ -77,6 +90,33 @@ class InputContract(BaseModel):
             if len(set(values)) != len(values):
                 raise ValueError(f"each {kind} may stand once only: {values}.")
         return groups
+
+    @model_validator(mode="after")
+    def _branches_are_fed(self):
+        names = [branch.name for branch in self.branches]
+        if len(set(names)) != len(names):
+            raise ValueError(f"each branch may stand once only: {names}.")
+        home = {band: group for group in self.groups for band in group.bands}
+        for branch in self.branches:
+            unknown = [band for band in branch.bands if band not in home]
+            if unknown:
+                raise ValueError(f"branch {branch.name} takes {unknown[0]}, which no group holds.")
+            sources = {home[band].name: home[band].stamp for band in branch.bands}
+            if set(sources) != set(branch.crop):
+                raise ValueError(f"branch {branch.name} needs a crop for each of {list(sources)}.")
+            for name, stamp in sources.items():
+                if not 4 <= branch.crop[name] <= stamp:
+                    raise ValueError(
+                        f"the crop of {name} for branch {branch.name} must be 4 to {stamp} pixels."
+                    )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_a_word_about_no_branches(self, handler):
+        data = handler(self)  # so that files of networks that were not adapted stay as they were
+        if not self.branches:
+            data.pop("branches", None)
+        return data
 
     @classmethod
     def from_survey(cls, survey, groups=None) -> "InputContract":
@@ -109,10 +149,83 @@ class InputContract(BaseModel):
             ),
         )
 
+    def select(self, choice: Mapping) -> "InputContract":
+        """The contract of a model that takes some groups and bands of this one.
+
+        Parameters
+        ----------
+        choice : mapping of str to sequence of str
+            Bands to take, per group, in the order wanted. ``{"vis": ["VIS"], "nisp": ["Y"]}`` is
+            the variant "Y+VIS" of Bom et al. 2022, table 1.
+
+        Returns
+        -------
+        InputContract
+            The smaller contract.
+
+        Raises
+        ------
+        MissingBandError
+            If a band is not in the contract.
+        InputContractError
+            If a group is not.
+        UnknownNameError
+            If a band is in another group.
+        """
+        groups = []
+        for name, bands in choice.items():
+            group = self.group(name)
+            for band in bands:
+                self.group_of(band)
+            unknown = [band for band in bands if band not in group.bands]
+            if unknown:
+                raise UnknownNameError(f"band of group {name}", unknown[0], group.bands)
+            groups.append(GroupContract(**{**group.model_dump(), "bands": tuple(bands)}))
+        return InputContract(survey=self.survey, unit=self.unit, groups=tuple(groups))
+
+    def channels(self, held) -> dict[str, tuple[int, ...]]:
+        """Where the bands of this contract stand in images that hold more.
+
+        Parameters
+        ----------
+        held : Survey or mapping of str to sequence of str
+            Whose images they are; or band names per group, in channel order.
+
+        Returns
+        -------
+        dict of str to tuple of int
+            Per group of the contract, the channels to take, in the contract's order.
+
+        Raises
+        ------
+        MissingBandError
+            If a group or a band is not there.
+        """
+        if not isinstance(held, Mapping):
+            held = {group.name: group.band_names for group in held.groups}
+        found = {}
+        for group in self.groups:
+            bands = list(held.get(group.name, ()))
+            missing = [band for band in group.bands if band not in bands]
+            if missing:
+                raise MissingBandError(
+                    f"Group {group.name!r} must hold the band {missing[0]}. Received: "
+                    f"{', '.join(bands) or 'no such group'}. Take images of {self.survey}.",
+                    band=missing[0],
+                )
+            found[group.name] = tuple(map(bands.index, group.bands))
+        return found
+
     @property
     def shapes(self) -> dict[str, tuple[int, int, int]]:
         """Shape of one object's array per group."""
         return {group.name: group.shape for group in self.groups}
+
+    @property
+    def branch_shapes(self) -> dict[str, tuple[int, int, int]]:
+        """Shape of one object's array per branch of the network; `shapes` if it has no others."""
+        branches = {b.name: (b.stamp, b.stamp, len(b.bands)) for b in self.branches}
+        return branches or self.shapes
 
     @property
     def bands(self) -> tuple[str, ...]:

@@ -2,13 +2,19 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
 from lensfinder.specs.prior import prior_in
 from lensfinder.specs.quantity import quantity
 
 CLASSES = ("lens", "no_source", "unlensed_source", "look_alike")
 TEMPLATES = ("early_type", "star_forming")
+LOOK_ALIKES = (
+    *("ring", "spiral", "merger"),  # those of populations that name none
+    *("flocculent", "barred", "clumpy", "companions"),
+    *("edge_on", "knotted_ring", "shells", "interacting"),
+)
+SOURCE_LIBRARIES = ("hubble",)  # real galaxies to lense, by name; what every user has
 COSMOLOGIES = ("pearson2019", "schuldt2021", "planck18")
 
 
@@ -16,6 +22,11 @@ class _Part(BaseModel):
     """A frozen part of a population."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _without_absent(data: dict, *names) -> dict:
+    """Plain data without keys that are None: what never had them is still what it was."""
+    return {key: value for key, value in data.items() if key not in names or value is not None}
 
 
 # --- how bright -----------------------------------------------------------------------------------
@@ -194,18 +205,27 @@ class LabelRule(_Part):
     """What counts as a lens.
 
     ``construction``: what was drawn as one; ``visible``: the three criteria of the second
-    lens-finding challenge (Bom 2022, section 2).
+    lens-finding challenge (Bom 2022, section 2): groups of source pixels, magnification in all
+    bands, and number of source pixels. Pixels are counted in `band`, by default the first of the
+    finest group.
     """
 
     rule: Literal["construction", "visible"]
     minimum_magnification: float | None = None
     minimum_pixels: int | None = None
+    band: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler):
+        return _without_absent(handler(self), "band")
 
     @model_validator(mode="after")
     def _complete(self):
         given = self.minimum_magnification is not None and self.minimum_pixels is not None
         if (self.rule == "visible") != given:
             raise ValueError("minimum_magnification and minimum_pixels go with rule: visible.")
+        if self.band is not None and self.rule != "visible":
+            raise ValueError("band goes with rule: visible.")
         return self
 
 
@@ -220,7 +240,9 @@ class Population(BaseModel):
         One of the named cosmologies of `lensfinder.lensing.cosmology`.
     classes : dict of str to float
         Fractions of lenses, lens galaxies without a source, with an unlensed source beside them,
-        and look-alikes (rings, spirals, mergers).
+        and look-alikes.
+    look_alikes : dict of str to float or None
+        Fractions of the kinds of look-alikes; None: rings, spirals and mergers, equally many.
     lens_redshift, source_redshift : Prior
         Redshifts; the source lies behind the lens.
     minimum_redshift_gap : float
@@ -229,12 +251,14 @@ class Population(BaseModel):
         Its parts.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # an infinite bound stays a number in plain data, though `_plain` has no types to say so
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
     name: str
     description: str
     paper: str
     cosmology: Literal[COSMOLOGIES]
     classes: dict[Literal[CLASSES], Annotated[float, Field(ge=0, le=1)]]
+    look_alikes: dict[Literal[LOOK_ALIKES], Annotated[float, Field(ge=0, le=1)]] | None = None
     lens_redshift: prior_in("")
     source_redshift: prior_in("")
     minimum_redshift_gap: float = Field(default=0.1, gt=0)
@@ -246,11 +270,21 @@ class Population(BaseModel):
     acceptance: Acceptance = Acceptance()
     label: LabelRule = LabelRule(rule="construction")
 
+    @model_serializer(mode="wrap")
+    def _plain(self, handler):
+        return _without_absent(handler(self), "look_alikes")
+
     @model_validator(mode="after")
     def _whole(self):
         total = sum(self.classes.values())
         if abs(total - 1) > 1e-9:
             raise ValueError(f"the fractions of classes must add up to 1, not {total}.")
+        if self.look_alikes is not None:
+            total = sum(self.look_alikes.values())
+            if abs(total - 1) > 1e-9:
+                raise ValueError(f"the fractions of look_alikes must add up to 1, not {total}.")
+            if not self.classes.get("look_alike"):
+                raise ValueError("look_alikes go with a class look_alike above 0.")
         if self.lens_light is None and set(self.classes) - {"lens"}:
             raise ValueError("without lens light every object must be a lens.")
         return self

@@ -2,6 +2,7 @@
 
 A table has one row per input, in the order of the input. Written as ECSV, FITS, Parquet or, for a
 spreadsheet, CSV, by the ending of the file name; `read_table` gives back what `write_table` took.
+`read_lenses` makes checked arrays of lens parameters, and `draw_lenses` draws from their errors.
 """
 
 from lensfinder.tables.columns import (
@@ -14,6 +15,7 @@ from lensfinder.tables.columns import (
     column_spec,
     name_known,
 )
+from lensfinder.tables.draws import Covariance, draw_lenses, read_posterior
 from lensfinder.tables.files import (
     WRITERS,
     check_output,
@@ -22,6 +24,7 @@ from lensfinder.tables.files import (
     write_atomically,
     write_table,
 )
+from lensfinder.tables.lenses import Lenses, read_lenses
 
 __all__ = [
     "COLUMNS",
@@ -29,11 +32,16 @@ __all__ = [
     "UNCERTAINTIES",
     "WRITERS",
     "ColumnSpec",
+    "Covariance",
+    "Lenses",
     "build_table",
     "check_output",
     "clean_message",
     "column_spec",
+    "draw_lenses",
     "name_known",
+    "read_lenses",
+    "read_posterior",
     "read_table",
     "refuse_existing",
     "write_atomically",

@@ -57,7 +57,60 @@ COLUMNS: dict[str, ColumnSpec] = {
     "z_src": ColumnSpec("", "redshift of the source", ".9g"),
     "sigma_v": ColumnSpec("km / s", "velocity dispersion of the lens", ".9g"),
     "label": ColumnSpec("", "1 for a lens, 0 for a non-lens"),
+    "class": ColumnSpec("", "what was simulated: lens, look_alike, no_source, unlensed_source"),
+    "n_groups": ColumnSpec("", "groups of pixels of the lensed source above the noise"),
+    "src_mag": ColumnSpec("mag", "AB magnitude of the source without magnification", ".9g"),
+    "image": ColumnSpec("", "name of the lensed image: A is the first to arrive"),
+    "kind": ColumnSpec("", "minimum or saddle (point) of the arrival time"),
+    "seen": ColumnSpec("", "whether the source was found from this image's observed position"),
+    "x_image": ColumnSpec("arcsec", "lensed image from the stamp centre, along +x", ".9g"),
+    "y_image": ColumnSpec("arcsec", "lensed image from the stamp centre, along +y", ".9g"),
+    "east": ColumnSpec("arcsec", "lensed image from the lens, to the east", ".9g"),
+    "north": ColumnSpec("arcsec", "lensed image from the lens, to the north", ".9g"),
+    "mu": ColumnSpec("", "magnification of the image, negative for a saddle point", ".9g"),
+    "delay": ColumnSpec("d", "arrival after the reference image, or the first", ".9g"),
+    "date": ColumnSpec("", "expected arrival (UTC)"),
+    "p_1": ColumnSpec("", "probability of 1 image", ".9g"),
+    "p_2": ColumnSpec("", "probability of 2 images", ".9g"),
+    "p_3": ColumnSpec("", "probability of 3 images", ".9g"),
+    "p_4": ColumnSpec("", "probability of 4 images or more", ".9g"),
+    "x_obs": ColumnSpec("arcsec", "observed image from the stamp centre, along +x", ".9g"),
+    "y_obs": ColumnSpec("arcsec", "observed image from the stamp centre, along +y", ".9g"),
+    "date_obs": ColumnSpec("", "when the observed image was seen (ISO)"),
+    "dx": ColumnSpec("arcsec", "predicted minus true image position, along +x", ".9g"),
+    "dy": ColumnSpec("arcsec", "predicted minus true image position, along +y", ".9g"),
+    "delay_true": ColumnSpec("d", "true delay after the first image", ".9g"),
+    "d_delay": ColumnSpec("d", "predicted minus true delay", ".9g"),
+    "f_delay": ColumnSpec("", "(predicted - true) / |true delay|", ".9g"),
+    "theta_E_true": ColumnSpec("arcsec", "true Einstein radius", ".9g"),
+    "d_theta_E": ColumnSpec("arcsec", "predicted minus true Einstein radius", ".9g"),
+    "log_brightness": ColumnSpec("", "log10 of arc over lens brightness, log10(I_s/I_l)", ".9g"),
+    "n_images_true": ColumnSpec("", "true number of lensed images"),
 }
+
+# Explanations: the most important regions, each with its number, weight, area and place
+COLUMNS |= {
+    "n_regions": ColumnSpec("", "number of regions that the sky was divided into"),
+    "stability_lens": ColumnSpec("", "agreement over the seeds of the regions for a lens", ".9g"),
+    "stability_against": ColumnSpec("", "the same of the regions against a lens", ".9g"),
+    "fit_r2": ColumnSpec("", "R^2 of the local linear model, mean over the seeds", ".9g"),
+    "completeness": ColumnSpec("", "sum of integrated gradients minus change of p_lens", ".9g"),
+}
+for _side, _words in (("lens", "for a lens"), ("against", "against a lens")):
+    for _place in (1, 2):
+        _name, _of = f"{_side}{_place}", f"region no. {_place} {_words}"
+        COLUMNS |= {
+            _name: ColumnSpec("", f"number of {_of}; 0 where there is none"),
+            f"{_name}_weight": ColumnSpec("", f"change of p_lens by {_of}", ".9g"),
+            f"{_name}_area": ColumnSpec("arcsec2", f"area of {_of}", ".9g"),
+            f"{_name}_x": ColumnSpec("arcsec", f"centre of {_of} from the stamp's, on +x", ".9g"),
+            f"{_name}_y": ColumnSpec("arcsec", f"centre of {_of} from the stamp's, on +y", ".9g"),
+        }
+for _name in ("lime", "occlusion", "gradients"):
+    COLUMNS |= {
+        f"rank_{_name}": ColumnSpec("", f"rank correlation of the weights with {_name}", ".9g"),
+        f"shared_{_name}": ColumnSpec("", f"shared area of the top regions with {_name}", ".9g"),
+    }
 
 UNCERTAINTIES: dict[str, str] = {
     "_std": "standard deviation of the prediction",

@@ -27,20 +27,38 @@ def model_card(recipe, figures: dict) -> str:
     """
     parts = [f"# {recipe.preset}", recipe.description.strip(), *_inputs(recipe)]
     parts += _training(recipe, figures["training"])
-    data = figures["data"]
-    parts.append(
-        f"## Measured\n\nOn {data['n']:,} mocks of the population `{data['population']}` for "
-        f"the survey `{data['survey']}` (seed {data['seed']}, objects from {data['start']}), none "
-        "of which was used in training. Errors (±) are standard deviations over bootstrap samples."
-    )
-    parts += _finder(figures["finder"]) if "finder" in figures else []
-    parts += _modeller(figures["modeller"], data) if "modeller" in figures else []
+    parts += measured(figures)
     parts.append(
         "## Limits\n\nTrained and measured on mocks alone: figures on real images are lower, for "
         "every published network. The input contract (bands, order, stamp, pixel scale, unit) is "
         f"checked at every prediction. `lensfinder evaluate {recipe.preset}` measures again."
     )
     return "\n\n".join(parts) + "\n"
+
+
+def measured(figures: dict) -> list[str]:
+    """The paragraphs about what was measured.
+
+    Parameters
+    ----------
+    figures : dict
+        As in ``metrics.json``.
+
+    Returns
+    -------
+    list of str
+        Markdown.
+    """
+    data = figures["data"]
+    parts = [
+        f"## Measured\n\nOn {data['n']:,} mocks of the population `{data['population']}` for "
+        f"the survey `{data['survey']}` (seed {data['seed']}, objects from {data['start']}), none "
+        "of which was used in training. Errors (±) are standard deviations over bootstrap samples."
+    ]
+    parts += _finder(figures["finder"]) if "finder" in figures else []
+    parts += [calibration_words(figures["calibration"])] if "calibration" in figures else []
+    parts += _modeller(figures["modeller"], data) if "modeller" in figures else []
+    return parts
 
 
 def _inputs(recipe):
@@ -108,10 +126,18 @@ def _finder(found):
         f"| Calibration error (15 bins; a perfect model stays below "
         f"{found['calibration_error_null_99']:.4f}) | {found['calibration_error']:.4f} |"
     )
-    for prevalence, values in found["purity_at_half_completeness"].items():
+    for prevalence, values in found["surveys"].items():
+        half = values["purity_at_completeness"]["0.5"]
         lines.append(
             f"| Purity at completeness 0.5, prevalence {prevalence} (95 % lower limit) | "
-            f"{values['purity']:.3f} ({values['purity_lower']:.3f}) |"
+            f"{half['purity']:.3f} ({half['purity_lower']:.3f}) |"
+        )
+        at = values["completeness_at_purity"]["0.5"]
+        reached = at["completeness"]
+        shown = "not measurable on so few" if reached is None else f"{reached:.3f}"
+        lines.append(
+            f"| Completeness at purity 0.5, prevalence {prevalence} (what so many mocks support at "
+            f"95 %) | {shown} ({at['completeness_supported']:.3f}) |"
         )
     text = [f"{found['lenses']:,} of the objects are lenses.", "\n".join(lines)]
     kinds = {k: v for k, v in found.get("non_lenses", {}).items() if isinstance(v, dict)}
@@ -126,6 +152,31 @@ def _finder(found):
         ]
         text.append("\n".join(lines))
     return text
+
+
+def calibration_words(facts) -> str:
+    """The paragraph about a finder's calibration.
+
+    Parameters
+    ----------
+    facts : dict
+        ``calibration`` of a preset's ``metrics.json``.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    before, after = facts["before"], facts["after"]
+    return (
+        "## Calibration\n\n"
+        f"`p_lens` is calibrated ({facts['kind']}) on {facts['objects']:,} validation mocks, "
+        f"{facts['prevalence']:.3f} of them lenses: it is the probability for objects of which so "
+        "many are lenses. `find --prevalence 0.001` gives it for a survey with one in a thousand. "
+        f"On the test mocks: calibration error {before['error']:.4f} before, {after['error']:.4f} "
+        f"after (by chance alone below {after['error_null_99']:.4f}), log loss "
+        f"{before['log_loss']:.4f} before, {after['log_loss']:.4f} after."
+    )
 
 
 def _modeller(found, data):

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.table import Table, vstack
 
 from lensfinder.errors import DatasetSpecError
+from lensfinder.tables import COLUMNS
 from lensfinder.training.run_folder import versions
 from lensfinder.training.scores import finder_figures, modeller_figures
 from lensfinder.training.sources import mock_batch
@@ -26,6 +28,10 @@ class MockSample:
         Number of objects.
     seed, start : int
         Seed of the simulator, and its first object.
+    sources : str or None
+        Library of real galaxies to lense.
+    subtract_lens_light : bool
+        Whether the noiseless light of everything but the source is taken off.
     """
 
     survey: str
@@ -33,12 +39,38 @@ class MockSample:
     size: int
     seed: int = TEST_SEED
     start: int = 0
+    sources: str | None = None
+    subtract_lens_light: bool = False
+
+    @property
+    def drawing(self) -> dict:
+        """Options of `Simulator` that are not the default."""
+        names = ("sources", "subtract_lens_light")
+        return {name: value for name in names if (value := getattr(self, name))}
 
 
-def measure(predict, sample: MockSample, *, contract, task: str, targets, note=None) -> dict:
-    """Figures of a network on a sample of mocks.
+@dataclass(frozen=True)
+class Scored:
+    """Objects with what is true of them and what a network says.
 
-    A finder is measured on all objects, a modeller on the lenses among them.
+    Attributes
+    ----------
+    truth : astropy.table.Table
+        One row per object: ``id``, and of ``label``, ``class``, the lens parameters, ``src_mag``,
+        ``snr``, ``n_pix`` and others of the registry what is known.
+    output : array (N, outputs)
+        Probabilities, or parameters in their units.
+    data : dict
+        Which sample it is, plain data.
+    """
+
+    truth: Table
+    output: np.ndarray
+    data: dict
+
+
+def score_mocks(predict, sample: MockSample, *, contract, note=None) -> Scored:
+    """Answers of a network on a sample of mocks.
 
     Parameters
     ----------
@@ -46,6 +78,156 @@ def measure(predict, sample: MockSample, *, contract, task: str, targets, note=N
         ``{group: images (N, H, W, bands)} -> array (N, outputs)``.
     sample : MockSample
         The mocks.
+    contract : InputContract
+        What the network must be fed; checked against the mocks.
+    note : callable or None
+        Told the number of objects done after each batch.
+
+    Returns
+    -------
+    Scored
+        All objects, lenses or not.
+
+    Raises
+    ------
+    InputContractError
+        If the survey's images are not what the network takes.
+    """
+    from lensfinder.simulate import Simulator
+    from lensfinder.specs import load_survey
+
+    survey = load_survey(sample.survey)
+    scales = {group.name: survey.group(group.name).pixel_scale for group in contract.groups}
+    simulator = Simulator(sample.survey, sample.population, seed=sample.seed, **sample.drawing)
+    truth, output = [], []
+    for mocks in simulator.stream(start=sample.start, count=sample.size, batch=BATCH_SIZE):
+        batch = mock_batch(mocks, ("label",), contract.channels(survey))
+        contract.check(batch.images, scales, survey.unit)
+        truth.append(_known(mocks.truth, survey))
+        output.append(predict(batch.images))
+        if note is not None:
+            note(sum(map(len, truth)))
+    data = {
+        "survey": survey.name,
+        "population": str(sample.population),
+        "seed": sample.seed,
+        "start": sample.start,
+        "n": sample.size,
+        **sample.drawing,
+    }
+    return Scored(vstack(truth, metadata_conflicts="silent"), np.concatenate(output), data)
+
+
+def _known(truth, survey) -> Table:
+    """The columns of a truth table that the registry names, and the source's magnitude."""
+    table = truth[[name for name in truth.colnames if name in COLUMNS]]
+    band = survey.finest.bands[0]
+    fluxes = [f"{part}_flux_{band.name}" for part in ("src", "src_bulge")]
+    fluxes = [np.asarray(truth[name]) for name in fluxes if name in truth.colnames]
+    if fluxes:
+        table["src_mag"] = magnitudes(sum(fluxes), band.zero_point)
+    return table
+
+
+def magnitudes(flux, zero_point: float) -> np.ndarray:
+    """AB magnitudes.
+
+    Parameters
+    ----------
+    flux : array (N,)
+        In electron/s.
+    zero_point : float
+        AB magnitude of 1 electron/s.
+
+    Returns
+    -------
+    array (N,)
+        NaN where there is no flux.
+    """
+    flux = np.asarray(flux, np.float64)
+    return zero_point - 2.5 * np.log10(np.where(flux > 0, flux, np.nan))
+
+
+def figures_of(scored: Scored, *, task: str, targets, rng) -> dict:
+    """Figures of a network on objects that it has answered.
+
+    A finder is measured on all objects, a modeller on the lenses among them.
+
+    Parameters
+    ----------
+    scored : Scored
+        The objects.
+    task : {"finder", "modeller"}
+        What was predicted.
+    targets : sequence of str
+        Columns that a modeller predicts; those that the truth has not got are left out.
+    rng : numpy.random.Generator
+        For error bars.
+
+    Returns
+    -------
+    dict
+        ``data`` (the sample), ``versions``, and the figures of `finder_figures` or
+        `modeller_figures` under the task's name.
+
+    Raises
+    ------
+    DatasetSpecError
+        If a modeller's sample holds no lens.
+    MetricError
+        If a finder's sample holds one class only.
+    """
+    truth, output = scored.truth, scored.output
+    if task == "finder":
+        kinds = np.asarray(truth["class"]).astype(str) if "class" in truth.colnames else None
+        figures = finder_figures(np.asarray(truth["label"]), output[:, 0], rng=rng, kinds=kinds)
+    else:
+        truth, output = lenses_of(scored)
+        known = [name for name in targets if name in truth.colnames]
+        columns = [list(targets).index(name) for name in known]
+        true = np.stack([np.asarray(truth[name], np.float32) for name in known], axis=1)
+        figures = modeller_figures(known, true, output[:, columns], rng=rng)
+    return {"data": scored.data, "versions": versions(), task: figures}
+
+
+def lenses_of(scored: Scored):
+    """The lenses of a sample: what a modeller is measured on.
+
+    Parameters
+    ----------
+    scored : Scored
+        The objects; all are lenses if there are no labels.
+
+    Returns
+    -------
+    truth : astropy.table.Table
+        Of the lenses.
+    output : array (N, outputs)
+        Answers about them.
+
+    Raises
+    ------
+    DatasetSpecError
+        If there is none.
+    """
+    if "label" not in scored.truth.colnames:
+        return scored.truth, scored.output
+    lens = np.asarray(scored.truth["label"]) > 0
+    if not lens.any():
+        name = scored.data.get("population", "The sample")
+        raise DatasetSpecError(f"{name} has no lens among {lens.size} objects. Ask for more.")
+    return scored.truth[lens], scored.output[lens]
+
+
+def measure(predict, sample: MockSample, *, contract, task: str, targets, note=None) -> dict:
+    """Figures of a network on a sample of mocks: `score_mocks`, then `figures_of`.
+
+    Parameters
+    ----------
+    predict : callable
+        ``{group: images (N, H, W, bands)} -> array (N, outputs)``.
+    sample : MockSample
+        The mocks; their seed is also that of the error bars.
     contract : InputContract
         What the network must be fed; checked against the mocks.
     task : {"finder", "modeller"}
@@ -58,8 +240,7 @@ def measure(predict, sample: MockSample, *, contract, task: str, targets, note=N
     Returns
     -------
     dict
-        Plain data: ``data`` (the sample), ``versions``, and the figures of `finder_figures` or
-        `modeller_figures` under the task's name.
+        Plain data, see `figures_of`.
 
     Raises
     ------
@@ -70,41 +251,9 @@ def measure(predict, sample: MockSample, *, contract, task: str, targets, note=N
     MetricError
         If a finder's sample holds one class only.
     """
-    from lensfinder.simulate import Simulator
-    from lensfinder.specs import load_survey
-
-    survey = load_survey(sample.survey)
-    scales = {group.name: survey.group(group.name).pixel_scale for group in contract.groups}
-    columns = ("label", *(targets if task == "modeller" else ()))
-    simulator = Simulator(sample.survey, sample.population, seed=sample.seed)
-    truth, output, kinds = [], [], []
-    for mocks in simulator.stream(start=sample.start, count=sample.size, batch=BATCH_SIZE):
-        batch = mock_batch(mocks, columns, tuple(contract.shapes))
-        contract.check(batch.images, scales, survey.unit)
-        truth.append(batch.y)
-        output.append(predict(batch.images))
-        kinds.append(np.asarray(mocks.truth["class"]).astype(str))
-        if note is not None:
-            note(sum(map(len, truth)))
-    truth, output, kinds = map(np.concatenate, (truth, output, kinds))
+    scored = score_mocks(predict, sample, contract=contract, note=note)
     rng = np.random.default_rng(sample.seed)
-    if task == "finder":
-        figures = finder_figures(truth[:, 0], output[:, 0], rng=rng, kinds=kinds)
-    else:
-        lens = truth[:, 0] > 0
-        if not lens.any():
-            raise DatasetSpecError(
-                f"{sample.population} drew no lens among {sample.size} objects. Ask for more."
-            )
-        figures = modeller_figures(targets, truth[lens, 1:], output[lens], rng=rng)
-    data = {
-        "survey": survey.name,
-        "population": str(sample.population),
-        "seed": sample.seed,
-        "start": sample.start,
-        "n": sample.size,
-    }
-    return {"data": data, "versions": versions(), task: figures}
+    return figures_of(scored, task=task, targets=targets, rng=rng)
 
 
 def headline(figures: dict) -> dict[str, float]:

@@ -13,7 +13,27 @@ CALIBRATION_BINS = 15
 PREVALENCES = (1e-3, 1e-4, 1e-5)  # lenses per galaxy that a survey really meets
 
 
-def _checked(label, score):
+def checked(label, score):
+    """Labels and scores, once it is certain that they can be compared.
+
+    Parameters
+    ----------
+    label, score : array (N,)
+        See the module.
+
+    Returns
+    -------
+    label : bool array (N,)
+        Whether it is a lens.
+    score : float array (N,)
+        The scores.
+
+    Raises
+    ------
+    MetricError
+        If they differ in length, a label is not 0 or 1, a score is not finite, or a class is
+        missing.
+    """
     label, score = np.asarray(label), np.asarray(score, dtype=np.float64)
     if label.ndim != 1 or label.shape != score.shape:
         raise MetricError(
@@ -55,7 +75,7 @@ def counts_by_threshold(label, score):
     MetricError
         If the two cannot be compared.
     """
-    label, score = _checked(label, score)
+    label, score = checked(label, score)
     order = np.argsort(-score, kind="stable")
     label, score = label[order], score[order]
     last = np.append(np.flatnonzero(np.diff(score)), score.size - 1)  # ties share a threshold
@@ -300,7 +320,7 @@ def calibration_error(label, score, *, bins: int = CALIBRATION_BINS) -> float:
     MetricError
         If the two cannot be compared, or scores are no probabilities.
     """
-    label, score = _checked(label, score)
+    label, score = checked(label, score)
     if score.min() < 0 or score.max() > 1:
         raise MetricError("Calibration needs probabilities in [0, 1].")
     order = np.argsort(score, kind="stable")
@@ -357,5 +377,5 @@ def brier_score(label, score) -> float:
     MetricError
         If the two cannot be compared.
     """
-    label, score = _checked(label, score)
+    label, score = checked(label, score)
     return float(np.mean((score - label) ** 2))

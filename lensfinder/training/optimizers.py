@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from lensfinder.errors import RecipeError, UnknownNameError
+from lensfinder.training.radam import RAdam
 
 # arguments that a recipe decides elsewhere, or that belong to Keras' bookkeeping
 _RESERVED = {"self", "learning_rate", "name", "kwargs"}
@@ -100,20 +101,21 @@ def make_schedule(recipe):
 
 
 def optimizer_names() -> dict[str, type]:
-    """Keras' optimisers by lower-case name.
+    """Keras' optimisers by lower-case name, and ours.
 
     Returns
     -------
     dict of str to type
-        Every public optimiser that can train a network by itself.
+        Every public optimiser that can train a network by itself, and `RAdam`.
     """
     members = inspect.getmembers(keras.optimizers, inspect.isclass)
     wrappers = ("Optimizer", "LossScaleOptimizer")
-    return {
+    found = {
         name.lower(): kind
         for name, kind in members
         if issubclass(kind, keras.optimizers.Optimizer) and name not in wrappers
     }
+    return {**found, "radam": RAdam}
 
 
 def make_optimizer(recipe):
@@ -132,7 +134,7 @@ def make_optimizer(recipe):
     Raises
     ------
     UnknownNameError
-        If Keras has no such optimiser.
+        If there is no such optimiser.
     RecipeError
         If it does not take one of the arguments, or refuses a value.
     """

@@ -1,18 +1,21 @@
 """A training recipe: everything that decides which weights come out, in one frozen object."""
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
 from lensfinder.errors import LensfinderError, RecipeError, SpecError, UnknownNameError
 from lensfinder.paths import data_specs_dir
 from lensfinder.specs import load_population, load_survey, read_yaml, validate
 from lensfinder.specs.contract import InputContract
+from lensfinder.specs.population import SOURCE_LIBRARIES
 from lensfinder.tables import COLUMNS
 
 TASKS = ("finder", "modeller")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
 Scalar = bool | int | float | str
 # an optimiser's or a layer's argument: plain data only, finite numbers only
@@ -59,7 +62,25 @@ class Named(_Part):
         return self
 
 
-class Mocks(_Part):
+class _Drawn(_Part):
+    """How mocks are drawn: those trained on, and those kept apart for validation and test.
+
+    ``sources: hubble`` lenses real galaxies (those of the Hubble Deep Field picture) instead of
+    Sérsic profiles. ``subtract_lens_light: true`` takes all noiseless light but the source's off
+    the images, which leaves its shot noise (Pearson 2019, section 2.1).
+    """
+
+    sources: Literal[SOURCE_LIBRARIES] | None = None
+    subtract_lens_light: bool = False
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler):
+        # left out where not asked for: a training begun without these keys can be continued
+        unasked = {"sources": None, "subtract_lens_light": False, "fold": None, "folds": None}
+        return {k: v for k, v in handler(self).items() if k not in unasked or v != unasked[k]}
+
+
+class Mocks(_Drawn):
     """Objects from the simulator: ``start``, ``start + 1``, ... of one seed; none ever repeats."""
 
     kind: Literal["simulator"] = "simulator"
@@ -68,15 +89,28 @@ class Mocks(_Part):
     start: int = Field(default=0, ge=0, lt=2**31)
 
 
-class Shards(_Part):
+class Shards(_Drawn):
     """The training split of a folder of shards, shuffled anew each epoch from `shuffle_seed`.
 
-    Unless `validation` names mocks, the best epoch is chosen by the validation split.
+    Unless `validation` names mocks, the best epoch is chosen by the validation split. `sources` and
+    `subtract_lens_light` must repeat how the shards were simulated: mocks of `validation` and
+    `test` are drawn alike. With `fold` and `folds`, what is not test is shared among folds, and
+    fold `fold` is the validation split.
     """
 
     kind: Literal["shards"]
     folder: str
     shuffle_seed: int = Field(default=1, ge=0, lt=2**31)
+    fold: int | None = Field(default=None, ge=0)
+    folds: int | None = Field(default=None, ge=2, le=1000)
+
+    @model_validator(mode="after")
+    def _fold_of_folds(self):
+        if (self.fold is None) != (self.folds is None):
+            raise ValueError("give fold and folds together, or neither.")
+        if self.folds is not None and self.fold >= self.folds:
+            raise ValueError(f"with {self.folds} folds, fold is 0 to {self.folds - 1}.")
+        return self
 
 
 class Arrays(_Part):
@@ -134,6 +168,8 @@ class Recipe(BaseModel):
         Name of the preset to write, and what it is.
     survey : str
         Survey whose images it takes; `groups` chooses among the survey's groups.
+    bands : dict of str to tuple of str, or None
+        Instead of `groups`: the bands to take, per group, in the order wanted.
     task : {"finder", "modeller"}
         What it predicts; a modeller has `targets`.
     network : Named
@@ -162,6 +198,7 @@ class Recipe(BaseModel):
     description: str
     survey: str
     groups: tuple[str, ...] | None = None
+    bands: dict[str, tuple[str, ...]] | None = Field(default=None, min_length=1, max_length=8)
     task: Literal[TASKS]
     targets: tuple[Target, ...] = ()
     network: Named
@@ -186,6 +223,8 @@ class Recipe(BaseModel):
             raise ValueError("a modeller has targets, a finder has none.")
         if len(set(names)) != len(names):
             raise ValueError(f"each target may stand once only: {names}.")
+        if self.groups is not None and self.bands is not None:
+            raise ValueError("give groups or bands, not both.")
         schedule = self.schedule
         if schedule.kind == "cosine" and schedule.warmup_steps >= self.total_steps:
             raise ValueError(f"warmup_steps must be below the total of {self.total_steps} steps.")
@@ -221,19 +260,31 @@ class Recipe(BaseModel):
         return self.epochs * self.steps_per_epoch
 
     @property
+    def drawing(self) -> dict:
+        """Options of `Simulator` with which all mocks of this recipe are drawn."""
+        names = ("sources", "subtract_lens_light")
+        return {name: value for name in names if (value := getattr(self.data, name, None))}
+
+    @property
     def truth_columns(self) -> tuple[str, ...]:
         """Columns of the truth table that the network is trained on."""
         return tuple(target.name for target in self.targets) or ("label",)
 
     def contract(self) -> InputContract:
-        """Input contract of the network: the survey's, or that of the chosen groups.
+        """Input contract of the network: the survey's, or that of the chosen groups or bands.
 
         Returns
         -------
         InputContract
             Groups, bands, stamp sizes and pixel scales.
+
+        Raises
+        ------
+        MissingBandError, InputContractError, UnknownNameError
+            If the survey has no such group or band.
         """
-        return InputContract.from_survey(load_survey(self.survey), self.groups)
+        contract = InputContract.from_survey(load_survey(self.survey), self.groups)
+        return contract if self.bands is None else contract.select(self.bands)
 
     def resolved(self) -> dict:
         """The recipe with the survey and populations it names written out, as plain data.
@@ -247,6 +298,8 @@ class Recipe(BaseModel):
             JSON-able.
         """
         parts = {"recipe": self.model_dump(mode="json")}
+        if self.bands is None:  # a training begun before there was this key can be continued
+            del parts["recipe"]["bands"]
         parts["survey"] = load_survey(self.survey).model_dump(mode="json")
         named = {
             part.population
@@ -259,15 +312,25 @@ class Recipe(BaseModel):
         return _plain(parts)
 
 
-def recipe_names() -> list[str]:
+def recipe_names(family: str | None = None) -> list[str]:
     """Names of the recipes that come with the package.
+
+    Parameters
+    ----------
+    family : str or None
+        A folder of recipes that belong together, such as "bom2022"; the single ones by default.
 
     Returns
     -------
     list of str
-        Sorted names, without the file ending.
+        Sorted names, without the file ending; those of a family as ``family/name``.
     """
-    return sorted(path.stem for path in (data_specs_dir() / "recipes").glob("*.yaml"))
+    folder = data_specs_dir() / "recipes"
+    if family is None:
+        return sorted(path.stem for path in folder.glob("*.yaml"))
+    if not re.fullmatch(_NAME, family):
+        return []
+    return sorted(f"{family}/{path.stem}" for path in (folder / family).glob("*.yaml"))
 
 
 def load_recipe(name) -> Recipe:
@@ -276,7 +339,8 @@ def load_recipe(name) -> Recipe:
     Parameters
     ----------
     name : str, Path or Recipe
-        A name of `recipe_names`, a path ending in ``.yaml``, or a recipe, returned as it is.
+        A name of `recipe_names`, ``family/name`` for one of a family, a path ending in ``.yaml``,
+        or a recipe, returned as it is.
 
     Returns
     -------
@@ -294,8 +358,10 @@ def load_recipe(name) -> Recipe:
         return name
     path = Path(str(name))
     if path.suffix not in (".yaml", ".yml"):
-        if str(name) not in recipe_names():
-            raise UnknownNameError("recipe", str(name), recipe_names())
+        family = str(name).rpartition("/")[0] or None
+        known = recipe_names(family) or recipe_names()
+        if str(name) not in known:
+            raise UnknownNameError("recipe", str(name), known)
         path = data_specs_dir() / "recipes" / f"{name}.yaml"
     try:
         return validate(Recipe, read_yaml(path), str(path))

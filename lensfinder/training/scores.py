@@ -5,6 +5,8 @@ import numpy as np
 from lensfinder.training import metrics
 from lensfinder.training.bootstrap import bootstrap
 from lensfinder.training.parameters import parameter_differences, parameter_table
+from lensfinder.training.rarity import flat_figures, survey_figures
+from lensfinder.training.reliability import calibration_figures, flat_calibration
 
 FPRS = (1e-2, 1e-3, 1e-4)
 BETA_SQUARED = 0.001  # Bom et al. 2022, section 6
@@ -31,6 +33,9 @@ def finder_figures(label, score, *, rng, draws: int = DRAWS, kinds=None) -> dict
     -------
     dict
         Plain data. A false-positive rate that this many non-lenses cannot measure is None.
+        ``surveys``: see `lensfinder.training.rarity.survey_figures`; ``calibration``: see
+        `lensfinder.training.reliability.calibration_figures`; ``std``: bootstrap errors of all
+        single numbers, those of a survey named as `lensfinder.training.rarity.flat_figures` does.
 
     Raises
     ------
@@ -38,26 +43,25 @@ def finder_figures(label, score, *, rng, draws: int = DRAWS, kinds=None) -> dict
         If the two cannot be compared.
     """
     label, score = np.asarray(label).astype(int), np.asarray(score, np.float64)
-    f_beta, threshold = metrics.best_f_beta(label, score, beta_squared=BETA_SQUARED)
+    _, threshold = metrics.best_f_beta(label, score, beta_squared=BETA_SQUARED)
+    calibration = calibration_figures(label, score, rng=rng)
     figures = {
         "objects": int(label.size),
         "lenses": int(label.sum()),
         **_ranking(label, score),
-        "f_beta": f_beta,
         "f_beta_threshold": threshold,
-        "brier": metrics.brier_score(label, score),
-        "calibration_error": metrics.calibration_error(label, score),
-        "calibration_error_null_99": metrics.null_calibration_error(score, rng=rng),
-        "purity_at_half_completeness": {
-            f"{prevalence:g}": metrics.purity_at_prevalence(label, score, prevalence=prevalence)
-            for prevalence in metrics.PREVALENCES
-        },
+        "brier": calibration["brier"],
+        "log_loss": calibration["log_loss"],
+        "calibration_error": calibration.pop("error"),
+        "calibration_error_null_99": calibration.pop("error_null_99"),
+        "calibration": calibration,
+        "surveys": survey_figures(label, score),
     }
-    spread = bootstrap(_ranking, label, score, rng=rng, draws=draws, strata=label)
+    spread = bootstrap(_resampled, label, score, rng=rng, draws=draws, strata=label)
     figures["std"] = {name: values["std"] for name, values in spread.items()}
     if kinds is not None:
         figures["non_lenses"] = _by_kind(label, score, np.asarray(kinds))
-    return _without_nan(figures)
+    return without_nan(figures)
 
 
 def modeller_figures(names, truth, predicted, *, rng, draws: int = DRAWS) -> dict:
@@ -124,16 +128,47 @@ def _ranking(label, score) -> dict[str, float]:
     found = {
         "roc_auc": metrics.roc_auc(label, score),
         "precision_recall_auc": metrics.precision_recall_auc(label, score),
+        "f_beta": metrics.best_f_beta(label, score, beta_squared=BETA_SQUARED)[0],
         "tpr0": metrics.tpr_before(label, score, 1),
         "tpr10": metrics.tpr_before(label, score, 10),
     }
     return found | {f"tpr_at_fpr_{fpr:g}": metrics.tpr_at_fpr(label, score, fpr) for fpr in FPRS}
 
 
+def threshold_at_fpr(label, score, fpr: float) -> float:
+    """The lowest threshold whose false-positive rate is at most `fpr` on this sample.
+
+    Parameters
+    ----------
+    label : array (N,)
+        0 or 1.
+    score : array (N,)
+        Higher is more lens-like.
+    fpr : float
+        Allowed false-positive rate.
+
+    Returns
+    -------
+    float
+        Infinite if already the highest score belongs to too many non-lenses.
+
+    Raises
+    ------
+    MetricError
+        If the two cannot be compared.
+    """
+    rate, _, thresholds = metrics.roc_curve(label, score)
+    return float(thresholds[np.flatnonzero(rate <= fpr)[-1]])
+
+
+def _resampled(label, score) -> dict[str, float]:
+    """Every single number that gets an error bar."""
+    return _ranking(label, score) | flat_figures(label, score) | flat_calibration(label, score)
+
+
 def _by_kind(label, score, kinds) -> dict:
     """How often each kind of non-lens passes the threshold of a false-positive rate of 1e-2."""
-    fpr, _, thresholds = metrics.roc_curve(label, score)
-    threshold = thresholds[np.flatnonzero(fpr <= FPRS[0])[-1]]
+    threshold = threshold_at_fpr(label, score, FPRS[0])
     found = {"threshold": float(threshold) if np.isfinite(threshold) else None}
     for kind in np.unique(kinds[label == 0]):
         passed = score[(kinds == kind) & (label == 0)] >= threshold
@@ -150,7 +185,21 @@ def _columns(names, array):
     return {name: array[:, index] for index, name in enumerate(names)}
 
 
-def _without_nan(data):
+def without_nan(data):
+    """Plain data with None for every number that is not finite, as JSON needs it.
+
+    Parameters
+    ----------
+    data : dict, list or value
+        Nested.
+
+    Returns
+    -------
+    dict, list or value
+        A copy.
+    """
     if isinstance(data, dict):
-        return {key: _without_nan(value) for key, value in data.items()}
+        return {key: without_nan(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [without_nan(value) for value in data]
     return None if isinstance(data, float) and not np.isfinite(data) else data

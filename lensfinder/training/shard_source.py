@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lensfinder.errors import DatasetSpecError
-from lensfinder.training.sources import Batch
+from lensfinder.training.sources import Batch, choose
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,19 @@ class ShardSource:
         Size of a batch; the last, smaller batch of an epoch is dropped.
     shuffle_seed : int
         Seed of the order.
-    groups : tuple of str or None
-        Groups to keep; all by default.
+    groups : dict of str to sequence of int, tuple of str or None
+        Groups to keep, and which of their channels (`choose`); all by default.
+    fold, folds : int or None
+        Cross-validation: train on all folds but this one.
     """
 
     folder: str
     targets: tuple[str, ...]
     batch_size: int
     shuffle_seed: int
-    groups: tuple[str, ...] | None = None
+    groups: dict[str, tuple[int, ...]] | tuple[str, ...] | None = None
+    fold: int | None = None
+    folds: int | None = None
 
     def fingerprint(self) -> dict:
         """What must be the same for an interrupted training to be continued.
@@ -67,6 +71,8 @@ class ShardSource:
             targets=self.targets,
             batch_size=self.batch_size,
             split="train",
+            fold=self.fold,
+            folds=self.folds,
             shuffle_seed=self.shuffle_seed,
             epoch=epoch,
             drop_remainder=True,
@@ -100,13 +106,31 @@ def shard_objects(recipe, split: str) -> Batch:
     """
     from lensfinder.data import load_arrays
 
-    images, y, ids = load_arrays(recipe.data.folder, targets=recipe.truth_columns, split=split)
-    return _batch(images, y, ids, recipe.groups)
+    data = recipe.data
+    images, y, ids = load_arrays(
+        data.folder, targets=recipe.truth_columns, split=split, fold=data.fold, folds=data.folds
+    )
+    return _batch(images, y, ids, recipe.contract().channels(held_bands(data.folder)))
+
+
+def held_bands(folder) -> dict[str, tuple[str, ...]]:
+    """Bands per group of a folder of shards, in channel order.
+
+    Parameters
+    ----------
+    folder : path-like
+        The folder.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        As `InputContract.channels` takes them.
+    """
+    from lensfinder.data import read_manifest
+
+    return {name: group.bands for name, group in read_manifest(folder).groups.items()}
 
 
 def _batch(images, y, ids, groups) -> Batch:
-    names = tuple(images) if groups is None else groups
-    names_of = tuple(
-        i.decode() if isinstance(i, bytes) else str(i) for i in np.asarray(ids).tolist()
-    )
-    return Batch({name: images[name] for name in names}, y, names_of)
+    names = tuple(i.decode() if isinstance(i, bytes) else str(i) for i in np.asarray(ids).tolist())
+    return Batch(choose(images, groups), y, names)

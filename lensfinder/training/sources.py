@@ -5,7 +5,7 @@ so an interrupted training goes on with exactly the batches it would have seen.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -82,10 +82,14 @@ class SimulatorSource:
         Seed of the simulator, and its first object.
     targets : tuple of str
         Columns of the truth table.
-    groups : tuple of str or None
-        Groups to keep; all by default.
+    groups : dict of str to sequence of int, tuple of str or None
+        Groups to keep, and which of their channels (see `choose`); all by default.
     batch_size, steps_per_epoch : int
         Size of a batch; batches per epoch.
+    sources : str or None
+        Library of real galaxies to lense.
+    subtract_lens_light : bool
+        Whether the noiseless light of everything but the source is taken off.
     """
 
     survey: object
@@ -95,7 +99,9 @@ class SimulatorSource:
     batch_size: int
     steps_per_epoch: int
     start: int = 0
-    groups: tuple[str, ...] | None = None
+    groups: dict[str, tuple[int, ...]] | tuple[str, ...] | None = None
+    sources: str | None = None
+    subtract_lens_light: bool = False
 
     def batches(self, epoch, first, last):
         """Batches by position.
@@ -124,7 +130,13 @@ class SimulatorSource:
         """The simulator behind it; compiled once per process."""
         from lensfinder.simulate import Simulator
 
-        return Simulator(self.survey, self.population, seed=self.seed)
+        return Simulator(
+            self.survey,
+            self.population,
+            seed=self.seed,
+            sources=self.sources,
+            subtract_lens_light=self.subtract_lens_light,
+        )
 
     def __getstate__(self):  # a worker builds its own simulator
         return {key: value for key, value in self.__dict__.items() if key != "simulator"}
@@ -159,21 +171,48 @@ def mock_batch(mocks, targets, groups=None) -> Batch:
         Images and truth.
     targets : sequence of str
         Columns of the truth table.
-    groups : sequence of str or None
-        Groups to keep; all by default.
+    groups : dict of str to sequence of int, sequence of str or None
+        Groups to keep, and which of their channels (see `choose`); all by default.
 
     Returns
     -------
     Batch
         With ids as the simulator gives them.
     """
-    names = tuple(mocks.images) if groups is None else groups
     columns = [np.asarray(mocks.truth[name], dtype=np.float32) for name in targets]
     return Batch(
-        images={name: mocks.images[name] for name in names},
+        images=choose(mocks.images, groups),
         y=np.stack(columns, axis=1),
         ids=tuple(str(name) for name in mocks.truth["id"]),
     )
+
+
+def choose(images, groups) -> dict[str, np.ndarray]:
+    """The groups and channels of some images that a network is shown.
+
+    Parameters
+    ----------
+    images : dict of str to array (N, H, W, bands)
+        One array per group.
+    groups : dict of str to sequence of int, sequence of str or None
+        Channels per group (`InputContract.channels`); or groups, with all of their channels; or
+        everything.
+
+    Returns
+    -------
+    dict of str to array (N, H, W, bands)
+        Arrays that are wanted as they are are not copied.
+    """
+    if groups is None:
+        return dict(images)
+    if not isinstance(groups, Mapping):
+        return {name: images[name] for name in groups}
+    found = {}
+    for name, channels in groups.items():
+        array = images[name]
+        everything = list(channels) == list(range(array.shape[-1]))
+        found[name] = array if everything else np.ascontiguousarray(array[..., list(channels)])
+    return found
 
 
 class ArraySource:
@@ -281,19 +320,22 @@ def make_source(recipe) -> Source:
             seed=data.seed,
             start=data.start,
             targets=recipe.truth_columns,
-            groups=recipe.groups,
+            groups=_channels(recipe),
             batch_size=recipe.batch_size,
             steps_per_epoch=recipe.steps_per_epoch,
+            **recipe.drawing,
         )
     if data.kind == "shards":
-        from lensfinder.training.shard_source import ShardSource
+        from lensfinder.training.shard_source import ShardSource, held_bands
 
         return ShardSource(
             folder=data.folder,
             targets=recipe.truth_columns,
-            groups=recipe.groups,
+            groups=recipe.contract().channels(held_bands(data.folder)),
             batch_size=recipe.batch_size,
             shuffle_seed=data.shuffle_seed,
+            fold=data.fold,
+            folds=data.folds,
         )
     raise DatasetSpecError("The recipe trains on arrays: give train(..., source=ArraySource(...)).")
 
@@ -322,9 +364,9 @@ def validation_objects(recipe, *, batch: int = BLOCK) -> Batch | None:
         return None
     from lensfinder.simulate import Simulator
 
-    simulator = Simulator(recipe.survey, held.population, seed=held.seed)
+    simulator = Simulator(recipe.survey, held.population, seed=held.seed, **recipe.drawing)
     parts = [
-        mock_batch(mocks, recipe.truth_columns, recipe.groups)
+        mock_batch(mocks, recipe.truth_columns, _channels(recipe))
         for mocks in simulator.stream(start=held.start, count=held.size, batch=batch)
     ]
     return Batch(
@@ -334,3 +376,7 @@ def validation_objects(recipe, *, batch: int = BLOCK) -> Batch | None:
         y=np.concatenate([part.y for part in parts]),
         ids=tuple(name for part in parts for name in part.ids),
     )
+
+
+def _channels(recipe) -> dict[str, tuple[int, ...]]:
+    return recipe.contract().channels(load_survey(recipe.survey))

@@ -3,6 +3,7 @@
 ``python -m lensfinder.training.zoo NAME --minutes 30`` trains the recipe NAME, or goes on with it,
 for so long. Once the training is complete, or with ``--evaluate`` before that, the weights of the
 best epoch are measured on fresh mocks of the recipe's test sample and written as a preset.
+``--calibrate`` fits the calibration of a finder that is there already.
 """
 
 import argparse
@@ -29,6 +30,16 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--size", type=int, help="test objects (default: as in the recipe)")
     found.add_argument("--dtype", default="float32", choices=("float32", "float16"))
     found.add_argument("--preset", type=Path, help="folder for the preset (default: models/)")
+    found.add_argument(
+        "--calibration",
+        default="best",
+        choices=("best", "temperature", "isotonic", "none"),
+        help="how a finder's scores become probabilities; fitted on the validation sample",
+    )
+    found.add_argument(
+        "--calibrate", action="store_true", help="no training: calibrate the preset NAME anew"
+    )
+    found.add_argument("--calibration-size", type=int, help="validation mocks to calibrate on")
     found.add_argument("--adopt", type=Path, help="no training: pin a preset folder under its name")
     return found
 
@@ -53,6 +64,15 @@ def main(arguments=None) -> int:
     if given.adopt is not None:
         print(adopt(given.adopt))
         return 0
+    if given.calibrate:
+        from lensfinder.training.calibrate import calibrate
+
+        print(
+            calibrate(
+                given.name, given.preset, method=given.calibration, size=given.calibration_size
+            )
+        )
+        return 0
     from lensfinder.training.listeners import PrintListener
     from lensfinder.training.loop import train
     from lensfinder.training.recipe import load_recipe
@@ -63,16 +83,34 @@ def main(arguments=None) -> int:
         recipe, out, minutes=given.minutes, workers=given.workers, listener=PrintListener()
     )
     if result.finished or given.evaluate:
-        preset = publish(recipe, result, size=given.size, dtype=given.dtype, place=given.preset)
+        preset = publish(
+            recipe,
+            result,
+            size=given.size,
+            dtype=given.dtype,
+            place=given.preset,
+            calibration=given.calibration,
+            calibration_size=given.calibration_size,
+        )
         print(f"{preset!r} in {preset.folder}")
     return 0 if result.finished else 3
 
 
-def publish(recipe, result, *, size=None, dtype="float32", place=None):
+def publish(
+    recipe,
+    result,
+    *,
+    size=None,
+    dtype="float32",
+    place=None,
+    calibration="best",
+    calibration_size=None,
+):
     """Measure a trained network and write it as a preset.
 
     What is measured is the network as read back from the files, so a rounding to float16 is in the
-    figures.
+    figures. A finder is calibrated on its validation sample first; its figures are those of the
+    calibrated probabilities, with the calibration error before and after.
 
     Parameters
     ----------
@@ -86,6 +124,10 @@ def publish(recipe, result, *, size=None, dtype="float32", place=None):
         How weights are stored.
     place : Path or None
         Folder of the preset; by default its name's place among the package's presets.
+    calibration : {"best", "temperature", "isotonic", "none"}
+        How a finder is calibrated, see `lensfinder.training.calibration.fit`.
+    calibration_size : int or None
+        Validation mocks to calibrate on; as many as the recipe validates on by default.
 
     Returns
     -------
@@ -96,10 +138,15 @@ def publish(recipe, result, *, size=None, dtype="float32", place=None):
     ------
     RecipeError
         If the recipe has no test sample.
+    UnknownNameError
+        If there is no such calibration.
+    MetricError
+        If the scores cannot be calibrated, as those of a network that has learned nothing.
     PresetError
         If no epoch is complete, or the weights cannot be stored.
     """
     from lensfinder.errors import PresetError, RecipeError
+    from lensfinder.training.calibrate import fit_on_validation, measure_calibrated
     from lensfinder.training.card import model_card
     from lensfinder.training.evaluation import MockSample, headline, measure
     from lensfinder.training.network import network_arguments
@@ -129,18 +176,24 @@ def publish(recipe, result, *, size=None, dtype="float32", place=None):
         size=size or recipe.test.size,
         seed=recipe.test.seed,
         start=recipe.test.start,
+        **recipe.drawing,
     )
-    figures = {
-        "preset": recipe.preset,
-        **measure(
+    fitted = None
+    if recipe.task == "finder":
+        fitted = fit_on_validation(
+            recipe, fixed_predict(model), method=calibration, size=calibration_size
+        )
+        measured = measure_calibrated(model, fitted, sample, contract=draft.contract)
+    else:
+        measured = measure(
             fixed_predict(model),
             sample,
             contract=draft.contract,
             task=recipe.task,
             targets=draft.targets,
-        ),
-        "training": training_facts(recipe, result, dtype),
-    }
+        )
+    training = training_facts(recipe, result, dtype)
+    figures = {"preset": recipe.preset, **measured, "training": training}
     RunFolder(result.folder).write_json("test.json", figures)
     return save_preset(
         recipe.preset if place is None else Path(place),
@@ -148,6 +201,7 @@ def publish(recipe, result, *, size=None, dtype="float32", place=None):
         metrics=figures,
         card=model_card(recipe, figures),
         headline=headline(figures),
+        calibration=fitted,
         **facts,
     )
 
@@ -224,7 +278,7 @@ def adopt(folder):
     name = given.metrics.get("preset", given.name)
     return save_preset(
         name,
-        given.load(),
+        given.load(calibrated=False),
         builder=given.config.builder,
         arguments=given.config.arguments,
         task=given.task,
@@ -234,6 +288,7 @@ def adopt(folder):
         card=given.card,
         dtype=given.metrics["training"]["stored_as"],
         headline=headline(given.metrics),
+        calibration=given.config.calibration,
         overwrite=True,
     )
 

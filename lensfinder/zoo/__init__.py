@@ -17,6 +17,9 @@ _HOMES = {
     "open_preset": "presets",
     "save_preset": "saving",
     "preset_names": "presets",
+    "fetch_preset": "presets",
+    "mirror_presets": "presets",
+    "imagenet_file": "imagenet",
     "load": "presets",
     "fixed_predict": "predict",
 }

@@ -7,8 +7,15 @@ import keras
 from pydantic import BaseModel, ConfigDict, Field
 
 from lensfinder.errors import ArchitectureError
-from lensfinder.zoo.inputs import head, join, make_inputs
-from lensfinder.zoo.layers import ArcsinhStretch, ContrastClip, ImageScale, JointAugment
+from lensfinder.zoo.inputs import head, join, make_inputs, to_branches
+from lensfinder.zoo.layers import (
+    ArcsinhStretch,
+    ContrastClip,
+    DihedralMean,
+    DihedralViews,
+    ImageScale,
+    JointAugment,
+)
 
 Width = Annotated[int, Field(ge=1, le=256)]
 GRID = 4  # side of the feature map that a modeller's dense layer sees
@@ -34,6 +41,9 @@ class CompactArguments(BaseModel):
     augment : {"any", "quarter", "none"}
         Rotations of a finder's training images, with mirrors, and with zooms for "any"
         (`JointAugment`).
+    symmetric : bool
+        Whether a prediction is the mean over quarter turns and mirrors of the image, turned back
+        (`DihedralMean`): eight times the cost of a prediction, none in training.
     ranges : dict of str to (low, high) or None
         Physical values at network outputs 0 and 10, where the defaults do not fit.
     """
@@ -45,6 +55,7 @@ class CompactArguments(BaseModel):
     softening: float = Field(default=1.0, gt=0, lt=1e6)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     augment: Literal["any", "quarter", "none"] = "none"
+    symmetric: bool = False
     ranges: dict[str, tuple[float, float]] | None = Field(default=None, max_length=64)
 
 
@@ -81,7 +92,7 @@ def compact_finder(contract, task: str, *, targets, arguments: CompactArguments)
         If a stamp is smaller than 16 pixels.
     """
     inputs = make_inputs(contract, smallest=16)
-    images = _prepared(inputs, arguments)
+    images = _prepared(to_branches(inputs, contract), arguments)
     if arguments.augment != "none":
         zoom = (0.8, 1.2) if arguments.augment == "any" else (1.0, 1.0)
         images = JointAugment(arguments.augment, zoom=zoom, name="augment")(images)
@@ -134,7 +145,7 @@ def compact_modeller(contract, task: str, *, targets, arguments: CompactArgument
         )
     inputs = make_inputs(contract, smallest=16)
     features = []
-    for group, x in _prepared(inputs, arguments).items():
+    for group, x in _prepared(to_branches(inputs, contract), arguments).items():
         x = _residual_part(x, group, arguments.widths)
         window = math.ceil(x.shape[1] / GRID)
         if window > 1:
@@ -143,15 +154,17 @@ def compact_modeller(contract, task: str, *, targets, arguments: CompactArgument
     return _finish(inputs, features, task, targets, arguments, "compact_modeller")
 
 
-def _prepared(inputs: dict, arguments: CompactArguments) -> dict:
+def _prepared(images: dict, arguments: CompactArguments) -> dict:
     makers = {
         "arcsinh": lambda g: ArcsinhStretch(arguments.softening, group=g, name=f"{g}_stretch"),
         "clip": lambda g: ContrastClip("alternative", group=g, name=f"{g}_clip"),
         "image": lambda g: ImageScale(name=f"{g}_scale"),
     }
-    if arguments.stretch == "none":
-        return dict(inputs)
-    return {group: makers[arguments.stretch](group)(x) for group, x in inputs.items()}
+    if arguments.stretch != "none":
+        images = {group: makers[arguments.stretch](group)(x) for group, x in images.items()}
+    if arguments.symmetric:
+        images = {g: DihedralViews(name=f"{g}_views")(x) for g, x in images.items()}
+    return dict(images)
 
 
 def _finish(inputs, features, task, targets, arguments, name):
@@ -159,7 +172,11 @@ def _finish(inputs, features, task, targets, arguments, name):
     if arguments.dropout:
         x = keras.layers.Dropout(arguments.dropout, name="dropout")(x)
     x = keras.layers.Dense(arguments.units, activation="relu", name="dense")(x)
-    return keras.Model(inputs, head(x, task, targets, arguments.ranges), name=name)
+    x = head(x, task, targets, arguments.ranges)
+    if arguments.symmetric:
+        targets = ("p_lens",) if task == "finder" else targets
+        x = DihedralMean(targets, dtype="float32", name="mean_of_views")(x)
+    return keras.Model(inputs, x, name=name)
 
 
 def _residual_part(x, group: str, widths: tuple[int, ...]):

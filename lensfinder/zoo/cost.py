@@ -4,6 +4,8 @@ import math
 
 import keras
 
+from lensfinder.zoo.layers.dihedral import VIEWS, DihedralViews
+
 
 def trainable_parameters(model) -> int:
     """Number of trainable parameters.
@@ -43,4 +45,6 @@ def multiply_adds(model) -> int:
             total += math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:3])
         elif isinstance(layer, keras.layers.Dense):
             total += math.prod(layer.kernel.shape)
-    return total
+    # every view of an image goes through the whole network
+    several = any(isinstance(layer, DihedralViews) for layer in model.layers)
+    return total * (len(VIEWS) if several else 1)

@@ -3,8 +3,9 @@
 import keras
 
 from lensfinder.errors import ArchitectureError, UnknownNameError
-from lensfinder.specs.contract import GroupContract, InputContract
+from lensfinder.specs.contract import InputContract
 from lensfinder.zoo.layers.target_scale import SPAN, TargetScale
+from lensfinder.zoo.layers.to_branches import ToBranches
 
 MAX_STAMP, MAX_BANDS, MAX_GROUPS = 1024, 16, 8  # a configuration may come from elsewhere
 
@@ -48,19 +49,10 @@ def select(contract: InputContract, choice: dict[str, tuple[str, ...]]) -> Input
     ------
     MissingBandError
         If a band is not in the contract.
-    InputContractError
-        If a group is not.
+    InputContractError, UnknownNameError
+        If a group is not, or holds another band.
     """
-    groups = []
-    for name, bands in choice.items():
-        group = contract.group(name)
-        for band in bands:
-            contract.group_of(band)
-        unknown = [band for band in bands if band not in group.bands]
-        if unknown:
-            raise UnknownNameError(f"band of group {name}", unknown[0], group.bands)
-        groups.append(GroupContract(**{**group.model_dump(), "bands": tuple(bands)}))
-    return InputContract(survey=contract.survey, unit=contract.unit, groups=tuple(groups))
+    return contract.select(choice)
 
 
 def make_inputs(contract: InputContract, *, smallest: int) -> dict:
@@ -83,23 +75,51 @@ def make_inputs(contract: InputContract, *, smallest: int) -> dict:
     ArchitectureError
         If a stamp is too small or the contract is larger than any survey.
     """
-    if not contract.groups or len(contract.groups) > MAX_GROUPS:
-        raise ArchitectureError(
-            f"A network takes 1 to {MAX_GROUPS} groups. Received: {len(contract.groups)}."
-        )
-    for group in contract.groups:
-        if not smallest <= group.stamp <= MAX_STAMP or len(group.bands) > MAX_BANDS:
-            raise ArchitectureError(
-                f"Group {group.name!r} must have a stamp of {smallest} to {MAX_STAMP} pixels and "
-                f"at most {MAX_BANDS} bands. Received: {group.shape}. "
-                "Cut the stamps to another size.",
-                group=group.name,
-                shape=group.shape,
-            )
+    if contract.branches:  # what is resized may be smaller than a network can take
+        _check_sizes("Group", contract.shapes, 4)
+        _check_sizes("Branch", contract.branch_shapes, smallest)
+    else:
+        _check_sizes("Group", contract.shapes, smallest)
     return {
         name: keras.Input(shape, name=name, dtype="float32")
         for name, shape in contract.shapes.items()
     }
+
+
+def _check_sizes(kind: str, shapes: dict, smallest: int) -> None:
+    if not 1 <= len(shapes) <= MAX_GROUPS:
+        raise ArchitectureError(
+            f"A network takes 1 to {MAX_GROUPS} groups. Received: {len(shapes)}."
+        )
+    for name, shape in shapes.items():
+        if not smallest <= shape[0] <= MAX_STAMP or shape[-1] > MAX_BANDS:
+            raise ArchitectureError(
+                f"{kind} {name!r} must have a stamp of {smallest} to {MAX_STAMP} pixels and "
+                f"at most {MAX_BANDS} bands. Received: {shape}. "
+                "Cut the stamps to another size.",
+                group=name,
+                shape=shape,
+            )
+
+
+def to_branches(inputs: dict, contract: InputContract) -> dict:
+    """What each branch of a network is shown of its inputs.
+
+    Parameters
+    ----------
+    inputs : dict of str to keras.KerasTensor
+        From `make_inputs`.
+    contract : InputContract
+        Its `branches` say what is cut and resized; without any, inputs go on as they are.
+
+    Returns
+    -------
+    dict of str to keras.KerasTensor
+        One per branch, named after it.
+    """
+    if not contract.branches:
+        return dict(inputs)
+    return ToBranches.of(contract, name="branches")(dict(inputs))
 
 
 def join(features: list, name: str):

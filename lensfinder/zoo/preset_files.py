@@ -9,6 +9,7 @@ from lensfinder.errors import LensfinderError, PresetError, UntrustedArtefactErr
 from lensfinder.specs.contract import InputContract
 from lensfinder.zoo import registry
 from lensfinder.zoo.artefacts import FILE_NAME, Pin, parse_json, read_small
+from lensfinder.zoo.calibration import Calibration
 
 TABLE, CONFIG, MANIFEST, METRICS, CARD = (
     "presets.json",
@@ -43,6 +44,8 @@ class PresetConfig(BaseModel):
         Number of stored values.
     versions : dict of str to str
         What it was made with.
+    calibration : Temperature, Isotonic or None
+        What turns a finder's scores into probabilities.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +58,11 @@ class PresetConfig(BaseModel):
     contract: InputContract
     parameters: int = Field(ge=1)
     versions: dict[str, str] = Field(max_length=20)
+    calibration: Calibration | None = None
+
+    def as_json(self) -> dict:
+        """Plain data; without a word about calibration where there is none, as it always was."""
+        return self.model_dump(mode="json", exclude=None if self.calibration else {"calibration"})
 
 
 class Manifest(BaseModel):
@@ -66,11 +74,12 @@ class Manifest(BaseModel):
 
 
 class TableLine(Manifest):
-    """One preset in ``presets.json``."""
+    """One preset in ``presets.json``; mirrors are the folders that hold ``<name>/<file>``."""
 
     task: str
     survey: str
     headline: dict[str, float | int | str] = Field(default_factory=dict, max_length=20)
+    mirrors: tuple[str, ...] = Field(default=(), max_length=20)
 
 
 def read_config(content: bytes) -> PresetConfig:
@@ -102,6 +111,8 @@ def read_config(content: bytes) -> PresetConfig:
         if config.task not in line.tasks:
             raise PresetError(f"{config.builder} is not a {config.task}")
         registry.check_targets(config.task, config.targets)
+        if config.calibration is not None and config.task != "finder":
+            raise PresetError("only a finder's scores can be calibrated")
     except (ValidationError, LensfinderError, RecursionError) as error:
         raise UntrustedArtefactError(f"{CONFIG} is not a preset's: {error}") from error
     return config
@@ -135,6 +146,29 @@ def read_table(root: Path) -> dict[str, TableLine]:
         return {name: check_files(TableLine.model_validate(line)) for name, line in data.items()}
     except (ValidationError, LensfinderError) as error:
         raise UntrustedArtefactError(f"{TABLE} is damaged: {error}") from error
+
+
+def check_name(name: str) -> str:
+    """The name of a preset, if it is one.
+
+    Parameters
+    ----------
+    name : str
+        family/survey.
+
+    Returns
+    -------
+    str
+        The same.
+
+    Raises
+    ------
+    UntrustedArtefactError
+        If it could lead out of the folder of presets.
+    """
+    if not isinstance(name, str) or not re.fullmatch(NAME, name):
+        raise UntrustedArtefactError(f"A preset is named family/survey. Received: {name!r}.")
+    return name
 
 
 def check_files(manifest):

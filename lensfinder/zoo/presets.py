@@ -10,6 +10,8 @@ from lensfinder.errors import UnknownNameError, UntrustedArtefactError
 from lensfinder.paths import models_dir
 from lensfinder.zoo import registry, weights
 from lensfinder.zoo.artefacts import Pin, parse_json, read_pinned, read_small
+from lensfinder.zoo.calibration import with_calibration
+from lensfinder.zoo.preset_cache import fetch_files, state_of, write_mirror
 from lensfinder.zoo.preset_files import (
     CARD,
     CONFIG,
@@ -77,8 +79,14 @@ class Preset:
         targets = None if c.task == "finder" else c.targets
         return registry.build(c.builder, c.contract, c.task, targets=targets, **c.arguments)
 
-    def load(self):
+    def load(self, *, calibrated: bool = True):
         """The network with its weights, each verified before one is assigned.
+
+        Parameters
+        ----------
+        calibrated : bool
+            Whether the preset's calibration, if it has one, is part of the model. Train on without
+            it, and fit it anew.
 
         Returns
         -------
@@ -97,7 +105,8 @@ class Preset:
             )
         model = self.build()
         weights.load_weights(model, self.folder, self._pins)
-        return model
+        calibration = self.config.calibration if calibrated else None
+        return model if calibration is None else with_calibration(model, calibration)
 
 
 def preset_names(root: Path | None = None) -> tuple[str, ...]:
@@ -113,7 +122,12 @@ def preset_names(root: Path | None = None) -> tuple[str, ...]:
     tuple of str
         Names, sorted.
     """
-    return tuple(sorted(read_table(models_dir() if root is None else Path(root))))
+    return tuple(sorted(_table(root)[1]))
+
+
+def _table(root):
+    home = models_dir() if root is None else Path(root)
+    return home, read_table(home)
 
 
 def preset_table(root: Path | None = None) -> dict[str, dict]:
@@ -127,15 +141,17 @@ def preset_table(root: Path | None = None) -> dict[str, dict]:
     Returns
     -------
     dict of str to dict
-        By name, with keys "task", "survey", "size" (bytes) and "headline".
+        By name, with keys "task", "survey", "size" (bytes), "headline" and "state": "package",
+        "cache" or "to fetch".
     """
-    lines = read_table(models_dir() if root is None else Path(root))
+    home, lines = _table(root)
     return {
         name: {
             "task": line.task,
             "survey": line.survey,
             "size": sum(pin.size for pin in line.files.values()),
             "headline": dict(line.headline),
+            "state": state_of(name, line, home),
         }
         for name, line in sorted(lines.items())
     }
@@ -143,6 +159,8 @@ def preset_table(root: Path | None = None) -> dict[str, dict]:
 
 def open_preset(name_or_path, *, root: Path | None = None) -> Preset:
     """Open a preset by its name in the table, or a folder by its path.
+
+    A preset of the table that is neither in the package nor in the cache is fetched first.
 
     Parameters
     ----------
@@ -160,14 +178,17 @@ def open_preset(name_or_path, *, root: Path | None = None) -> Preset:
     ------
     UnknownNameError
         If it is neither.
+    DownloadError
+        If it has to be fetched, and no mirror has it.
     UntrustedArtefactError
         If a file is not what it should be.
     """
     if isinstance(name_or_path, str) and re.fullmatch(NAME, name_or_path):
-        home = models_dir() if root is None else Path(root)
-        line = read_table(home).get(name_or_path)
+        home, lines = _table(root)
+        line = lines.get(name_or_path)
         if line is not None:
-            return Preset(home / name_or_path, line.files, pinned=True)
+            folder = fetch_files(name_or_path, line, home)
+            return Preset(folder, line.files, pinned=True)
     folder = Path(name_or_path)
     if not (folder / CONFIG).is_file():
         known = preset_names(root)
@@ -178,6 +199,69 @@ def open_preset(name_or_path, *, root: Path | None = None) -> Preset:
     except ValidationError as error:
         raise UntrustedArtefactError(f"{MANIFEST} is damaged: {error}") from error
     return Preset(folder, check_files(manifest).files, pinned=False)
+
+
+def fetch_preset(name: str, *, root: Path | None = None, progress=None) -> Path:
+    """Make sure that a preset is on this machine, so that it can be used offline.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the table.
+    root : pathlib.Path or None
+        Another folder of presets with its table.
+    progress : callable or None
+        Told the number of bytes that came in since it was last called.
+
+    Returns
+    -------
+    pathlib.Path
+        Its folder, in the package or in the cache; every fetched file is as pinned.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none of this name.
+    DownloadError
+        If no mirror has it; says what was tried, and how to put it there by hand.
+    """
+    home, lines = _table(root)
+    if name not in lines:
+        raise UnknownNameError("preset", name, lines)
+    return fetch_files(name, lines[name], home, progress=progress)
+
+
+def mirror_presets(folder, names=None, *, root: Path | None = None) -> list[Path]:
+    """Copy presets into a folder that any web server can offer as ``LENSFINDER_MODELS_URL``.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where to write.
+    names : sequence of str or None
+        All of the table by default; those that are not here are fetched.
+    root : pathlib.Path or None
+        Another folder of presets with its table.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none of a name.
+    DownloadError
+        If one cannot be fetched.
+    UntrustedArtefactError
+        If a file is not what it should be.
+    """
+    home, lines = _table(root)
+    for name in names or ():
+        if name not in lines:
+            raise UnknownNameError("preset", name, lines)
+    return write_mirror(folder, {name: lines[name] for name in names or sorted(lines)}, home)
 
 
 def load(name_or_path):
@@ -197,6 +281,8 @@ def load(name_or_path):
     ------
     UnknownNameError
         If there is none of this name.
+    DownloadError
+        If it has to be fetched, and no mirror has it.
     UntrustedArtefactError
         If a file is not what it should be.
     """

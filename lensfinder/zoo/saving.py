@@ -43,6 +43,7 @@ def save_preset(
     card: str,
     dtype: str = "float32",
     headline: dict | None = None,
+    calibration=None,
     overwrite: bool = False,
     root: Path | None = None,
 ) -> Preset:
@@ -73,6 +74,9 @@ def save_preset(
         How kernels lie on disk.
     headline : dict or None
         A few figures for the table.
+    calibration : Temperature, Isotonic or None
+        What `Preset.load` puts behind a finder's head (`lensfinder.training.calibration` fits it).
+        It takes the place of one that the model may have.
     overwrite : bool
         Whether an existing preset may be replaced.
     root : pathlib.Path or None
@@ -103,12 +107,13 @@ def save_preset(
         task=task,
         targets=targets,
         contract=contract,
+        calibration=calibration,
     )
     place.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     try:
         files = weights.write_weights(staging, model, dtype=dtype)
-        _write_json(staging / CONFIG, config.model_dump(mode="json"))
+        _write_json(staging / CONFIG, config.as_json())
         _write_json(staging / METRICS, metrics)
         (staging / CARD).write_text(card, encoding="utf-8")
         pins = {name: pin_of(staging / name) for name in [CONFIG, METRICS, CARD, *files]}
@@ -129,7 +134,7 @@ def save_preset(
     return Preset(place, pins, pinned=named)
 
 
-def _new_config(name, model, *, builder, arguments, task, targets, contract):
+def _new_config(name, model, *, builder, arguments, task, targets, contract, calibration):
     """The configuration of a model, and the same network built from it."""
     line = registry.entry(builder)
     kept = {key: value for key, value in arguments.items() if key not in line.starting}
@@ -150,7 +155,10 @@ def _new_config(name, model, *, builder, arguments, task, targets, contract):
             "keras": keras.__version__,
             "backend": keras.backend.backend(),
         },
+        calibration=calibration,
     )
+    if calibration is not None and task != "finder":
+        raise PresetError(f"Only a finder can be calibrated. Received: a {task}.")
     rebuilt = registry.build(
         builder, contract, task, targets=None if task == "finder" else targets, **full
     )

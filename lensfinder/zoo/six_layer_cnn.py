@@ -7,7 +7,7 @@ import keras
 from pydantic import BaseModel, ConfigDict, Field
 
 from lensfinder.errors import ArchitectureError
-from lensfinder.zoo.inputs import head, join, make_inputs
+from lensfinder.zoo.inputs import head, join, make_inputs, to_branches
 from lensfinder.zoo.layers import ArcsinhStretch, ImageScale, JointAugment
 
 
@@ -85,7 +85,10 @@ def six_layer_cnn(contract, task: str, *, targets, arguments: SixLayerArguments)
         If a stamp is smaller than 16 pixels, or a modeller is to be augmented.
     """
     inputs = make_inputs(contract, smallest=REDUCTION)
-    images = {name: _scale(x, name, arguments.scaling) for name, x in inputs.items()}
+    images = {
+        name: _scale(x, name, arguments.scaling)
+        for name, x in to_branches(inputs, contract).items()
+    }
     if arguments.augment:
         if task == "modeller":
             raise ArchitectureError(

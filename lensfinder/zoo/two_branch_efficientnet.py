@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lensfinder.errors import ArchitectureError
 from lensfinder.zoo.efficientnet_branch import VARIANTS, efficientnet_branch, load_imagenet
-from lensfinder.zoo.inputs import join, make_inputs
+from lensfinder.zoo.imagenet import DOWNLOAD, imagenet_file
+from lensfinder.zoo.inputs import join, make_inputs, to_branches
 from lensfinder.zoo.layers import ContrastClip, JointAugment
 
 CHANNELS = 3  # of an ImageNet network
@@ -30,8 +31,8 @@ class TwoBranchArguments(BaseModel):
     augment : bool
         Rotations, mirrors and zooms in training, the same for all branches of an object.
     imagenet_weights : str or None
-        A file of keras.applications' "notop" weights to start every branch from. Nothing is
-        downloaded.
+        A file of keras.applications' "notop" weights to start every branch from, or "download" for
+        the one that Keras publishes (`lensfinder.zoo.imagenet`): fetched once, then in the cache.
     imagenet_sha256 : str or None
         What that file must hash to.
     """
@@ -78,11 +79,13 @@ def two_branch_efficientnet(
         branch that does not have three channels.
     UntrustedArtefactError
         If the ImageNet file is not what it should be.
+    DownloadError
+        If it was to be fetched, and cannot be.
     """
     inputs = make_inputs(contract, smallest=32)
     images = {
         group: ContrastClip(arguments.clip, group=group, name=f"{group}_clip")(x)
-        for group, x in inputs.items()
+        for group, x in to_branches(inputs, contract).items()
     }
     if arguments.augment:
         images = JointAugment(name="augment")(images)
@@ -92,10 +95,11 @@ def two_branch_efficientnet(
         branches[group] = efficientnet_branch(arguments.variant, x.shape[1:], group)
         features.append(branches[group](x))
     if arguments.imagenet_weights is not None:
+        fetched = arguments.imagenet_weights == DOWNLOAD
         load_imagenet(
             branches,
             arguments.variant,
-            arguments.imagenet_weights,
+            imagenet_file(arguments.variant) if fetched else arguments.imagenet_weights,
             sha256=arguments.imagenet_sha256,
         )
     x = join(features, "join")

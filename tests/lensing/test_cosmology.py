@@ -25,7 +25,8 @@ def test_the_papers_have_their_parameters():
     assert (pearson.h, pearson.Om0) == pytest.approx((0.674, 0.32), rel=1e-12)
     assert (schuldt.H0.value, schuldt.Om0) == (72.0, 0.32)
     with pytest.raises(UnknownNameError, match="planck18"):
-        named_cosmology("planck15")
+        named_cosmology("planck")
+    assert named_cosmology("Planck15").Om0 == 0.3075  # astropy's own names, too
 
 
 @pytest.mark.parametrize("name", cosmology_names())

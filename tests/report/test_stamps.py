@@ -107,27 +107,6 @@ def test_faint_light_is_lifted_and_sky_is_dark(rng):
     assert (high > low).all()
 
 
-def test_north_and_east():
-    degrees = 0.1 / 3600
-    up = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 20.0}
-    up |= {"CRPIX1": 5.0, "CRPIX2": 5.0, "CD1_1": -degrees, "CD1_2": 0.0, "CD2_1": 0.0}
-    up |= {"CD2_2": degrees}
-    north, east = stamps.compass(up)
-    np.testing.assert_allclose(north, (0, 1), atol=1e-6)  # a stamp is flat to 1e-9
-    np.testing.assert_allclose(east, (-1, 0), atol=1e-6)
-    turned = up | {"CD1_1": 0.0, "CD1_2": degrees, "CD2_1": degrees, "CD2_2": 0.0}
-    north, east = stamps.compass(turned)
-    np.testing.assert_allclose(north, (1, 0), atol=1e-6)
-    np.testing.assert_allclose(east, (0, 1), atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "wcs", [None, {}, {"CRVAL1": 3.0}, {"CTYPE1": "LINEAR", "CTYPE2": "LINEAR", "CDELT1": 1.0}]
-)
-def test_no_arrows_without_a_sky(wcs):
-    assert stamps.compass(wcs) is None
-
-
 def test_scale_bar_is_about_a_quarter():
     assert stamps.scale_bar(5.7) in (1.0, 2.0)
     assert stamps.scale_bar(20.0) == 5.0

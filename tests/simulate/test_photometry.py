@@ -1,5 +1,7 @@
 """Brightness and size of galaxies: relations as published, magnitudes by hand, fluxes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -118,3 +120,44 @@ def test_relations_of_lens_galaxies_need_a_dispersion():
     draws = Draws(1, [0], [0])
     with pytest.raises(SpecError, match="for lens galaxies only"):
         draw_galaxy("src", population.lens_light, survey, draws, "source", [1.0], "planck18")
+
+
+def _cww(name):
+    """A spectrum of Coleman, Wu & Weedman (1980) as GalSim ships it: nm, energy per wavelength."""
+    galsim = pytest.importorskip("galsim")
+    file = Path(galsim.meta_data.share_dir) / "SEDs" / f"CWW_{name}_ext.sed"
+    wavelength, flux = np.loadtxt(file, unpack=True)
+    return wavelength / 10, flux
+
+
+def _template_minus(template, spectrum, wavelengths):
+    """Magnitudes of a template less those of a spectrum, each averaged over 10 % of wavelength."""
+
+    def averaged(magnitudes):
+        return -2.5 * np.log10(np.mean(10 ** (-0.4 * magnitudes)))
+
+    def difference(centre):
+        waves = np.linspace(0.95 * centre, 1.05 * centre, 101)
+        flux = np.interp(waves, *spectrum) * waves**2
+        return averaged(photometry.template_magnitude(template, waves)) - averaged(
+            -2.5 * np.log10(flux)
+        )
+
+    return np.array([difference(wave) for wave in wavelengths]) - difference(550.0)
+
+
+def test_templates_against_the_spectra_they_were_read_from():
+    """As the module says: 0.2 mag where most light is, worse at the break and below it."""
+    elliptical, irregular = _cww("E"), _cww("Im")
+    calm = np.array(
+        [280, 300, 320, 350, 430, 480, 600, 700, 800, 900, 1000, 1200, 1600, 2000, 2200]
+    )
+    assert np.abs(_template_minus("early_type", elliptical, calm)).max() < 0.2
+    assert np.abs(_template_minus("early_type", elliptical, [380, 400])).max() < 0.4
+    assert np.abs(_template_minus("early_type", elliptical, [130, 150, 200, 250])).max() < 0.8
+    calm = np.array([250, 280, 300, 350, 600, 700, 800, 900, 1000, 1200, 1600, 1800])
+    assert np.abs(_template_minus("star_forming", irregular, calm)).max() < 0.2
+    rest = [120, 150, 200, 380, 400, 430, 480, 520, 2200]
+    assert np.abs(_template_minus("star_forming", irregular, rest)).max() < 0.6
+    wrong = _template_minus("early_type", irregular, [350, 430, 900])  # negative control
+    assert np.abs(wrong).max() > 0.5

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from lensfinder.errors import SimulationError
-from lensfinder.simulate import Simulator, SourceLibrary
+from lensfinder.errors import SimulationError, UnknownNameError
+from lensfinder.simulate import MockDataset, Simulator, SourceLibrary
+from lensfinder.simulate.sources import named_library
 
 
 def gaussians(count=3, side=41, sigma=4.0, channels=None):
@@ -60,3 +61,26 @@ def test_a_simulator_lenses_real_galaxies():
     ratio = flux / truth["src_flux_VIS"]
     assert np.allclose(ratio, truth["magnification"], rtol=1e-5)
     assert np.median(ratio) > 2
+
+
+def test_the_library_every_user_has():
+    library = named_library("hubble")
+    assert len(library) > 20
+    assert np.all((library.half_light > 0.02) & (library.half_light < 0.4))
+    with pytest.raises(UnknownNameError, match="hubble"):
+        named_library("hubbel")
+
+
+def test_a_data_set_of_lensed_real_galaxies_without_lens_light():
+    """By name, as in a recipe; what is left of the lens is its noise."""
+    options = {"sources": "hubble", "seed": 4}
+    with_light = Simulator("euclid-vis", "pearson2019-test", **options)
+    without = Simulator("euclid-vis", "pearson2019-test", subtract_lens_light=True, **options)
+    images, y = MockDataset(without, ("theta_E",), batch_size=32, batches=2)[1]
+    others, y2 = MockDataset(with_light, ("theta_E",), batch_size=32, batches=2)[1]
+    assert np.array_equal(y, y2)
+    centre = (slice(None), slice(26, 31), slice(26, 31))
+    assert np.median(images["vis"][centre].sum(axis=(1, 2, 3))) < 0.2 * np.median(
+        others["vis"][centre].sum(axis=(1, 2, 3))
+    )
+    assert "stamp" in without.objects([0]).truth.colnames

@@ -13,12 +13,15 @@ from lensfinder.specs.population import COSMOLOGIES
 
 NAMES = {
     "bom2022",
+    "bom2022-ground",
     "finder-test",
     "finder-train",
+    "finder-train-real",
     "madireddy",
     "maresca2021",
     "pearson2019-test",
     "pearson2019-train",
+    "varied-lenses",
 }
 
 
@@ -138,5 +141,28 @@ def test_dump_and_load_give_the_same_population(name):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(UnknownNameError, match="bom2022, finder-test"):
+    with pytest.raises(UnknownNameError, match="bom2022, bom2022-ground, finder-test"):
         load_population("collett2015")
+
+
+def test_what_no_population_named_before_is_not_in_its_plain_data():
+    """Trainings and data sets made before `look_alikes` and `label.band` compare equal."""
+    plain = load_population("finder-train").model_dump(mode="json")
+    assert "look_alikes" not in plain
+    assert "band" not in plain["label"]
+    assert load_population("finder-train-real").model_dump(mode="json")["look_alikes"]
+    assert load_population("bom2022-ground").model_dump(mode="json")["label"]["band"] == "r"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"look_alikes": {"ring": 0.5, "spiral": 0.4}}, ["add up to 1"]),
+        ({"look_alikes": {"rings": 1.0}}, ["look_alikes", "knotted_ring"]),
+        ({"look_alikes": {"ring": 1.0}, "classes": {"lens": 1.0}}, ["class look_alike"]),
+        ({"label": {"rule": "construction", "band": "VIS"}}, ["rule: visible"]),
+    ],
+)
+def test_look_alikes_and_labels_that_cannot_be(changes, words):
+    data = read_yaml(data_specs_dir() / "populations" / "finder-train.yaml")
+    refused({**data, **changes}, *words)

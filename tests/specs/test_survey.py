@@ -1,9 +1,12 @@
 """Surveys: every value of every file states its unit and source; mistakes name file and key."""
 
 import json
+import math
 
+import numpy as np
 import pytest
 import yaml
+from astropy.io import fits
 from pydantic import ValidationError
 
 from lensfinder.errors import SpecError, UnknownNameError
@@ -16,6 +19,7 @@ NAMES = {
     "lsst-r": {"lsst": (57, 0.2, ("r",))},
     "lsst-gri": {"lsst": (57, 0.2, ("g", "r", "i"))},
     "lsst-gri-10yr": {"lsst": (111, 0.18, ("g", "r", "i"))},
+    "lsst-grizy": {"lsst": (41, 0.2, ("g", "r", "i", "z", "y"))},
     "hsc-griz": {"hsc": (64, 0.168, ("g", "r", "i", "z"))},
     "kids-ugri": {"kids": (101, 0.2, ("u", "g", "r", "i"))},
 }
@@ -222,3 +226,64 @@ def test_unknown_names_list_the_known_ones():
         load_survey("euclid-vis").band("r")
     with pytest.raises(UnknownNameError, match="Known: vis"):
         load_survey("euclid-vis").group("nisp")
+
+
+def _depth(band, pixel_scale, diameter):
+    """Magnitude of 5 sigma of the background in a circular aperture."""
+    pixels = math.pi * (diameter / 2) ** 2 / pixel_scale**2
+    return band.zero_point - 2.5 * math.log10(5 * band.background_sigma * math.sqrt(pixels))
+
+
+def test_kids_reaches_its_published_depth():
+    """Kuijken 2019: 5 sigma in apertures of 2 arcsec. The skies are derived from it, to 0.01 mag.
+
+    Half of that passes into the depth, as the noise goes with the root of the sky.
+    """
+    group = load_survey("kids-ugri").groups[0]
+    for band, depth in zip(group.bands, (24.23, 25.12, 25.02, 23.68), strict=True):
+        assert _depth(band, group.pixel_scale, 2.0) == pytest.approx(depth, abs=0.01)
+        darker = band.model_copy(update={"sky": band.sky / 1.2})  # negative control: 0.2 mag
+        assert _depth(darker, group.pixel_scale, 2.0) > depth + 0.04
+
+
+# Variance of a pixel of the Wide stacks at zero point 27: xlens, multiband_defaults.py.
+HSC_VARIANCE = {"g": 1.4e-3, "r": 2.9e-3, "i": 4.7e-3, "z": 19e-3}
+
+
+def _at_27(band):
+    return band.background_sigma * 10 ** (0.4 * (27 - band.zero_point))
+
+
+def test_hsc_has_the_noise_of_its_stacks():
+    """The skies are derived from it and rounded to 0.01 mag: 0.5 % of noise."""
+    for band in load_survey("hsc-griz").bands:
+        assert _at_27(band) ** 2 == pytest.approx(HSC_VARIANCE[band.name], rel=0.01)
+
+
+def test_hsc_has_the_noise_of_real_cutouts(shared_data):
+    """Two places of the Wide layer differ by up to a third; resampling takes a tenth of the noise.
+
+    Negative control: a dark sky at zenith, 22.2 in g and 20.6 in i, fails on both.
+    """
+    for cutout in ("SL2SJ220506*", "HSC_42305780052942573*"):
+        for band in load_survey("hsc-griz").bands:
+            (file,) = (shared_data / "sl2s_ground").glob(f"{cutout}/*_{band.name}_var.fits*")
+            with fits.open(file) as hdus:
+                plane = next(hdu.data for hdu in hdus if hdu.data is not None)
+            ratio = np.sqrt(np.median(plane)) / _at_27(band)
+            assert 0.7 < ratio < 1.25, (cutout, band.name)
+            if band.name in "gi":
+                dark = {"g": 22.2, "i": 20.6}[band.name]
+                sky = band.flux(dark) * 0.168**2
+                assert (
+                    np.sqrt(np.median(plane)) / _at_27(band.model_copy(update={"sky": sky})) > 1.1
+                )
+
+
+def test_lsst_of_ten_years_is_as_its_documents_say():
+    """SMTN-002: zero points and skies, in electrons by hand; Ivezic 2019, table 1: visits."""
+    group = load_survey("lsst-gri-10yr").groups[0]
+    assert [band.zero_point for band in group.bands] == [28.51, 28.36, 28.17]
+    assert [band.n_exposures // 2 for band in group.bands] == [80, 184, 184]
+    for band, sky in zip(group.bands, (22.25, 21.20, 20.46), strict=True):
+        assert band.sky == pytest.approx(10 ** (0.4 * (band.zero_point - sky)) * 0.18**2)

@@ -10,11 +10,13 @@ from tiny_training import Objects, recipe
 
 from lensfinder.errors import OutputExistsError, PresetError, RecipeError
 from lensfinder.evaluate import evaluate
+from lensfinder.training.calibrate import calibrate
 from lensfinder.training.card import model_card
 from lensfinder.training.evaluation import MockSample, headline, measure
 from lensfinder.training.loop import TrainingResult, train
+from lensfinder.training.products import FIGURES, TABLES
 from lensfinder.training.zoo import publish
-from lensfinder.zoo import fixed_predict
+from lensfinder.zoo import fixed_predict, open_preset
 
 HELD = {"population": "pearson2019-test", "seed": 9, "size": 200}
 
@@ -28,7 +30,7 @@ class FakeMocks:
 class FakeSimulator:
     """Blobs with the columns of a truth table; every other object is a lens."""
 
-    def __init__(self, survey, population, *, seed=1):
+    def __init__(self, survey, population, *, seed=1, **options):
         self.objects_of = Objects(seed=seed)
 
     def objects(self, indices):
@@ -89,6 +91,12 @@ def test_publish_writes_a_preset_that_says_what_was_measured(trained, tmp_path):
     assert again[given.task] == preset.metrics[given.task]
     if given.task == "finder":
         assert set(preset.metrics["finder"]["non_lenses"]) == {"look_alike", "threshold"}
+        fitted, facts = preset.config.calibration, preset.metrics["calibration"]
+        assert (fitted.objects, fitted.prevalence) == (64, 0.5), "the validation sample, no other"
+        assert facts["kind"] == fitted.kind
+        assert facts["after"]["log_loss"] == preset.metrics["finder"]["log_loss"]
+        assert facts["before"]["log_loss"] != facts["after"]["log_loss"]
+        assert f"({fitted.kind})" in preset.card
     else:
         assert preset.metrics["modeller"]["objects"] == 100  # the lenses alone
         assert "orientation (rad)" in preset.card
@@ -100,11 +108,43 @@ def test_evaluate_measures_other_mocks_and_writes_once(trained, tmp_path):
     options = {"n": 100, "survey": given.survey, "out": tmp_path / "out"}
     figures = evaluate(preset, **options)
     assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == figures
+    assert {file.name for file in (tmp_path / "out").iterdir()} >= {
+        *(FIGURES[given.task][:1]),
+        f"{TABLES[given.task]}.ecsv",
+    }
     assert figures["data"]["population"] == HELD["population"]
     assert figures["data"]["seed"] != HELD["seed"]
     with pytest.raises(OutputExistsError):
         evaluate(preset, **options)
     assert evaluate(preset, **options, overwrite=True) == figures
+
+
+def test_a_preset_that_exists_is_calibrated_anew(trained, tmp_path):
+    given, result = trained
+    plain = publish(given, result, place=tmp_path / "plain", calibration="none")
+    assert plain.config.calibration is None
+    assert "calibration" not in plain.metrics
+    if given.task == "modeller":
+        with pytest.raises(PresetError, match="not a finder"):
+            calibrate(tmp_path / "plain")
+        return
+    assert "## Calibration" not in plain.card
+    for _ in range(2):  # a second time it takes the place of the first
+        found = calibrate(tmp_path / "plain", method="temperature", size=80)
+        assert found.folder == tmp_path / "plain"
+        assert found.config.calibration.objects == 80
+        assert found.card.count("## Calibration") == found.card.count("## Limits") == 1
+    for name in ("roc_auc", "precision_recall_auc", "tpr10", "lenses"):
+        assert found.metrics["finder"][name] == plain.metrics["finder"][name]
+    assert (
+        found.metrics["calibration"]["before"]["error"]
+        == (plain.metrics["finder"]["calibration_error"])
+    )
+    assert found.metrics["finder"]["log_loss"] < plain.metrics["finder"]["log_loss"]
+    assert found.metrics["training"] == plain.metrics["training"]
+    elsewhere = calibrate(tmp_path / "plain", tmp_path / "other", method="isotonic")
+    assert elsewhere.config.calibration.kind == "isotonic"
+    assert open_preset(tmp_path / "plain").config.calibration == found.config.calibration
 
 
 def test_what_cannot_be_published_is_refused(trained, tmp_path):

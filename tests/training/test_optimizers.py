@@ -41,7 +41,7 @@ def test_constant_is_a_number(tmp_path):
     assert make_schedule(given) == 0.5
 
 
-@pytest.mark.parametrize("name", ["nadam", "Adam", "SGD", "adamw"])
+@pytest.mark.parametrize("name", ["nadam", "Adam", "SGD", "adamw", "RAdam"])
 def test_any_keras_optimiser_by_name(name, tmp_path):
     made = make_optimizer(recipe(tmp_path, optimizer={"name": name}))
     assert type(made).__name__.lower() == name.lower()
@@ -62,7 +62,7 @@ def test_arguments_arrive(tmp_path):
 
 def test_wrong_optimisers_are_refused(tmp_path):
     with pytest.raises(UnknownNameError, match="nadam"):
-        make_optimizer(recipe(tmp_path, optimizer={"name": "radam"}))
+        make_optimizer(recipe(tmp_path, optimizer={"name": "radamm"}))
     for arguments, words in (({"momentun": 0.9}, "momentum"), ({"learning_rate": 1.0}, "take")):
         with pytest.raises(RecipeError, match=words):
             make_optimizer(recipe(tmp_path, optimizer={"name": "sgd", "arguments": arguments}))

@@ -7,6 +7,7 @@ import numpy as np
 
 from lensfinder.errors import DatasetSpecError
 from lensfinder.zoo.layers.quantiles import QuantileSketch
+from lensfinder.zoo.layers.to_branches import ToBranches
 
 
 class AdaptedLayer(keras.layers.Layer, abc.ABC):
@@ -107,9 +108,14 @@ def adapt(model, batches, *, limit: int = 4096) -> int:
     }
     if not layers:
         return 0
+    # what stands between the inputs and the layers, in a network adapted from another survey
+    between = [layer for layer in model.layers if isinstance(layer, ToBranches)]
     seen = 0
     for batch in batches:
         images = batch[0] if isinstance(batch, (tuple, list)) else batch
+        for layer in between:
+            if isinstance(images, dict) and set(layer.contract.shapes) <= set(images):
+                images = layer(images)
         if not isinstance(images, dict) or not set(layers) <= set(images):
             received = sorted(images) if isinstance(images, dict) else type(images).__name__
             raise DatasetSpecError(

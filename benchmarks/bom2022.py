@@ -1,0 +1,286 @@
+"""Table 1 of Bom et al. 2022 beside ours, and the paper's recipe against ours on the same mocks.
+
+Six input variants times three contrast clippings (`data_specs/recipes/bom2022`), each
+cross-validated on one set of stored mocks; mean and standard deviation over folds on the blind
+test sample. The second table trains other recipes on the same objects: ours, and ours with one
+choice taken back at a time.
+
+Scales: ``ci`` shows that the machinery runs, and its numbers mean nothing; ``cpu`` is what two
+cores do in a night, with the smallest variant of the network, fewer objects, folds and epochs;
+``paper`` is the paper's. Whatever is done stays in --work: call it again to go on, after a kill or
+after --minutes.
+"""
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from _result import write_result
+
+from lensfinder.errors import LensfinderError
+from lensfinder.simulate import simulate
+from lensfinder.training.crossval import cross_validate
+from lensfinder.training.recipe import Recipe, load_recipe
+from lensfinder.training.run_folder import Stopwatch
+
+FAMILY, SURVEY, POPULATION, SEED = "bom2022", "euclid-vis-nisp", "bom2022", 20_220_201
+CLIPPINGS = ("none", "challenge", "alternative")
+FIGURES = ("roc_auc", "precision_recall_auc", "f_beta", "tpr_at_fpr_0.01", "tpr_at_fpr_0.001")
+# Table 1: (ROC, its std, PR, its std, F_beta, its std) for no, challenge and alternative clipping
+PUBLISHED = {
+    "hjy": (
+        (0.4994, 0.00135, 0.4950, 0.0155, 0.620002, 0.102507),
+        (0.5389, 0.01891, 0.5535, 0.0210, 0.918411, 0.069823),
+        (0.5350, 0.02414, 0.5342, 0.0303, 0.800559, 0.098771),
+    ),
+    "vis-repeated": (
+        (0.5040, 0.0108, 0.5129, 0.0779, 0.526797, 0.066389),
+        (0.6589, 0.0423, 0.6936, 0.0366, 0.982306, 0.007477),
+        (0.6266, 0.0445, 0.6634, 0.0434, 0.979158, 0.011016),
+    ),
+    "vis-zeros": (
+        (0.5001, 0.0101, 0.4884, 0.0384, 0.548153, 0.066831),
+        (0.7002, 0.0306, 0.7326, 0.0256, 0.986763, 0.005173),
+        (0.6534, 0.0414, 0.6864, 0.0387, 0.979588, 0.010142),
+    ),
+    "hjy-vis-zeros": (
+        (0.5017, 0.0069, 0.4916, 0.0074, 0.613814, 0.094273),
+        (0.8018, 0.0173, 0.8239, 0.0128, 0.990140, 0.003437),
+        (0.8147, 0.0161, 0.8359, 0.0132, 0.991610, 0.003873),
+    ),
+    "hjy-vis-repeated": (
+        (0.4932, 0.0102, 0.4921, 0.0175, 0.619433, 0.106441),
+        (0.8016, 0.0186, 0.8230, 0.0149, 0.990402, 0.004087),
+        (0.8295, 0.0088, 0.8469, 0.0081, 0.992070, 0.003427),
+    ),
+    "y-vis-zeros": (
+        (0.5011, 0.0174, 0.4939, 0.0124, 0.613662, 0.125263),
+        (0.8015, 0.0186, 0.8243, 0.0135, 0.989978, 0.004941),
+        (0.8149, 0.0144, 0.8369, 0.0120, 0.990235, 0.004237),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of the table, and on how much."""
+
+    objects: int
+    folds: int
+    epochs: int
+    batch_size: int
+    variant: str  # of EfficientNet
+    variants: tuple[str, ...]
+    clippings: tuple[str, ...]
+    ours_epochs: int
+
+
+SCALES = {
+    "ci": Scale(96, 2, 1, 16, "B0", ("hjy",), ("none", "alternative"), 1),
+    # two cores train 6 objects/s of the larger B2 pair: four of the six cells see VIS; B0 has 40 %
+    # of the arithmetic, so 4,000 objects x 3 folds x 8 epochs take about an hour each
+    "cpu": Scale(
+        *(4000, 3, 8, 32, "B0"),
+        ("hjy", "vis-repeated", "hjy-vis-repeated"),
+        ("none", "alternative"),
+        24,
+    ),
+    "paper": Scale(20_000, 10, 50, 64, "B2", tuple(PUBLISHED), CLIPPINGS, 50),
+}
+
+OURS = {
+    "preset": "bom2022-ours/euclid-vis-nisp",
+    "description": "Small residual network with an arcsinh stretch, both resolutions.",
+    "survey": SURVEY,
+    "groups": ["vis", "nisp"],
+    "task": "finder",
+    "network": {
+        "name": "compact_finder",
+        "arguments": {"stretch": "arcsinh", "augment": "quarter"},
+    },
+    "optimizer": {"name": "adamw", "arguments": {"weight_decay": 1.0e-4}},
+    "loss": {"name": "binary_crossentropy"},
+    "jit_compile": False,
+    "seed": 2026,
+}
+COSINE = {"kind": "cosine", "peak": 2.0e-3, "floor": 1.0e-6, "warmup_steps": 20}
+ABLATIONS = {  # what is taken back
+    "ours": {},
+    "ours, the paper's clipping": {"network": {"stretch": "clip"}},
+    "ours, no augmentation": {"network": {"augment": "none"}},
+    "ours, one learning rate": {"schedule": {"kind": "constant", "learning_rate": 1.0e-3}},
+    "ours, VIS alone": {"groups": ["vis"]},
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scale", choices=SCALES, default="ci")
+    parser.add_argument("--work", default="runs/bom2022", help="mocks and trainings; resumed")
+    parser.add_argument("--minutes", type=float, default=None, help="stop then; call again")
+    parser.add_argument("--workers", type=int, default=1, help="processes that write the mocks")
+    parser.add_argument("--folder", default=None, help="where the result goes")
+    options = parser.parse_args()
+    try:
+        figures = run(SCALES[options.scale], Path(options.work) / options.scale, options)
+    except LensfinderError as error:
+        raise SystemExit(f"{type(error).__name__}: {error}") from error
+    if figures is None:
+        print("\nOut of time. Call again to go on.")
+        return
+    figures["scale"] = options.scale
+    print(f"\n{markdown(figures)}\n")
+    name = "bom2022" if options.scale != "ci" else "bom2022-ci"
+    write_result(name, figures, seed=SEED, folder=options.folder)
+
+
+def run(scale, work, options) -> dict | None:
+    """All cells of the table, then ours; None if the time is up before they are done."""
+    watch = Stopwatch(options.minutes)
+    shards = mocks(scale, work, options.workers)
+    cells = {}
+    plans = [
+        (f"{variant}-{clipping}", paper_recipe(f"{variant}-{clipping}", scale))
+        for variant in scale.variants
+        for clipping in scale.clippings
+    ]
+    plans += [(name, our_recipe(change, scale)) for name, change in ABLATIONS.items()]
+    for name, recipe in plans:
+        left = None
+        if options.minutes is not None:
+            left = max(0.0, options.minutes - watch.seconds / 60)
+        place = work / name.replace(" ", "-").replace(",", "").replace("'", "")
+        result = cross_validate(
+            recipe, place, folds=scale.folds, shards=shards, minutes=left, workers=1
+        )
+        if not result.finished:
+            return None
+        cells[name] = cell(result, recipe)
+        print(f"{name}: {cells[name]}", flush=True)
+    split = {name: name in ABLATIONS for name in cells}
+    return {
+        "mocks": {"survey": SURVEY, "population": POPULATION, "objects": scale.objects},
+        "folds": scale.folds,
+        "network": f"EfficientNet-{scale.variant}",
+        "table_1": {
+            name: {**found, "published": published(name)}
+            for name, found in cells.items()
+            if not split[name]
+        },
+        "ours": {name: found for name, found in cells.items() if split[name]},
+        "differences": (
+            "Weights start at random instead of ImageNet; mocks of the same kind, not the same "
+            "mocks; at the scales ci and cpu also fewer objects, folds and epochs, and a smaller "
+            "variant of the network."
+        ),
+    }
+
+
+def mocks(scale, work, workers) -> Path:
+    """The stored mocks that all recipes share; written once."""
+    from lensfinder.data.manifest import MANIFEST
+
+    place = work / "mocks"
+    if not (place / MANIFEST).exists():  # written last
+        print(f"writing {scale.objects} mocks", flush=True)
+        simulate(
+            *(SURVEY, POPULATION),
+            n=scale.objects,
+            output=place,
+            seed=SEED,
+            workers=workers,
+            overwrite=True,
+        )
+    return place
+
+
+def paper_recipe(name, scale) -> Recipe:
+    """A recipe of the family, at this scale."""
+    plain = load_recipe(f"{FAMILY}/{name}").model_dump(mode="json")
+    plain["network"]["arguments"]["variant"] = scale.variant
+    return Recipe.model_validate(
+        {**plain, "epochs": scale.epochs, "batch_size": scale.batch_size, "adapt_size": 512}
+    )
+
+
+def our_recipe(change, scale) -> Recipe:
+    """Our recipe on the same shards, with one choice changed."""
+    network = json.loads(json.dumps(OURS["network"]))
+    network["arguments"] |= change.get("network", {})
+    steps = max(1, scale.objects * 9 // 10 * (scale.folds - 1) // scale.folds // scale.batch_size)
+    schedule = change.get("schedule", COSINE)
+    if schedule["kind"] == "cosine":  # a short training has little room to warm up
+        schedule = {**schedule, "warmup_steps": min(20, steps * scale.ours_epochs // 10)}
+    plain = {
+        **OURS,
+        "groups": change.get("groups", OURS["groups"]),
+        "network": network,
+        "schedule": schedule,
+        "data": {"kind": "shards", "folder": "shards"},
+        "adapt_size": 512,
+        "batch_size": scale.batch_size,
+        "steps_per_epoch": steps,
+        "epochs": scale.ours_epochs,
+    }
+    return Recipe.model_validate(plain)
+
+
+def cell(result, recipe) -> dict:
+    """Means and standard deviations over folds on the test sample, and what it took."""
+    table = result.table
+    rows = {row["figure"]: row for row in table}
+    found = {}
+    for name in FIGURES:
+        if name in rows and np.isfinite(rows[name]["test_mean"]):
+            found[name] = round(float(rows[name]["test_mean"]), 5)
+            std = float(rows[name]["test_std"])
+            found[f"{name}_std"] = round(std, 5) if np.isfinite(std) else None
+        else:
+            found[name] = found[f"{name}_std"] = None
+    seconds, objects = 0.0, 0
+    for fold in range(len(result.folds)):
+        history = json.loads((result.folder / f"fold-{fold:02d}" / "history.json").read_text())
+        seconds += sum(entry["seconds"] for entry in history)
+        objects += sum(entry["seconds"] * entry["objects_per_second"] for entry in history)
+    found["train_s"] = round(seconds, 1)
+    found["objects_seen"] = round(objects)
+    found["best_epochs"] = [fold["best_epoch"] for fold in result.folds]
+    # figures 6 and 7 of the paper: how far the validation loss came down
+    found["epochs"] = recipe.epochs
+    return found
+
+
+def published(name) -> dict:
+    """The paper's figures for a cell."""
+    variant, _, clipping = name.rpartition("-")
+    names = [f"{figure}{end}" for figure in FIGURES[:3] for end in ("", "_std")]
+    return dict(zip(names, PUBLISHED[variant][CLIPPINGS.index(clipping)], strict=True))
+
+
+def markdown(figures) -> str:
+    """Both tables for a README."""
+    lines = ["| | ROC AUC | paper | PR AUC | paper | F_beta | paper |", "|---" * 7 + "|"]
+    for name, found in figures["table_1"].items():
+        row = [name]
+        for figure in FIGURES[:3]:
+            row += [_value(found, figure), _value(found["published"], figure)]
+        lines.append(f"| {' | '.join(row)} |")
+    lines += ["", "| | ROC AUC | TPR at FPR 1e-2 | TPR at FPR 1e-3 | objects seen | training, s |"]
+    lines.append("|---" * 6 + "|")
+    for name, found in {**figures["table_1"], **figures["ours"]}.items():
+        row = [name, *(_value(found, figure) for figure in (FIGURES[0], *FIGURES[3:]))]
+        lines.append(f"| {' | '.join(row)} | {found['objects_seen']} | {found['train_s']:.0f} |")
+    return "\n".join(lines)
+
+
+def _value(found, name):
+    if found.get(name) is None:
+        return "-"
+    std = found.get(f"{name}_std")
+    return f"{found[name]:.3f}" + ("" if std is None else f" +- {std:.3f}")
+
+
+if __name__ == "__main__":
+    main()

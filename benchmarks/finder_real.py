@@ -1,0 +1,221 @@
+"""A finder on every real lens and galaxy it can take: ranks, AUC, and the gap to mocks as a number.
+
+All objects of `_real_objects` are scored and ranked on one page. The thresholds for a rate of false
+positives of 1e-2 and 1e-3 are measured on mocks of the population that the preset was tested on
+(other objects than its test sample); the rate of real false positives above them, over the rate on
+mocks, is the gap. Nothing is tuned on these images. No galaxy is known to be a lens, though
+nobody has checked those of the tile. The finder must take one image of one band.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from _gallery import write_gallery
+from _real_objects import hubble_objects, one_band, read_objects
+from _result import write_result
+
+from lensfinder.errors import LensfinderError
+from lensfinder.find import FINDER, find, ranks
+from lensfinder.paths import real_images_dir
+from lensfinder.report import Page
+from lensfinder.simulate import Simulator
+from lensfinder.specs import load_survey
+from lensfinder.training.bootstrap import bootstrap
+from lensfinder.training.metrics import roc_auc, upper_limit
+from lensfinder.zoo import fixed_predict, open_preset
+
+SEED = 20_281
+RATES = (1e-2, 1e-3)
+GAP_SETS = ("KiDS tile r", "HSC blends i")
+WAYS = {"as they are": False, "as the survey": True}
+WORST = 40
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--finder", default=FINDER, help="preset, or folder of one")
+    parser.add_argument("--mocks", type=int, default=10_000, help="for the thresholds; 0: none")
+    parser.add_argument(
+        "--hubble", type=int, default=100, help="galaxies of the Deep Field picture"
+    )
+    parser.add_argument("--pages", default=None, help="folder for the HTML pages (default: none)")
+    parser.add_argument("--folder", default=None, help="where the result goes")
+    options = parser.parse_args()
+    folder = real_images_dir()
+    if folder is None:
+        print("Skipped: no real images. Set LENSFINDER_DATA, or put them in ../shared/data.")
+        return
+    started = time.perf_counter()
+    try:
+        figures = run(folder, options)
+    except LensfinderError as error:  # typed: a preset that is not there, or of many bands
+        raise SystemExit(f"{type(error).__name__}: {error}") from error
+    figures["wall_s"] = round(time.perf_counter() - started, 1)
+    print(f"\n{markdown(figures)}\n")
+    write_result("finder_real", figures, seed=SEED, folder=options.folder)
+
+
+def run(folder, options) -> dict:
+    """Scores of all objects in both ways, and of mocks."""
+    preset = open_preset(options.finder)
+    survey = load_survey(one_band(preset))
+    predict = fixed_predict(preset.load())
+    (group,) = preset.contract.groups
+    population = preset.metrics.get("data", {}).get("population", "finder-test")
+    thresholds = mock_thresholds(predict, survey, population, options.mocks)
+    result = {"finder": _label(options.finder), "mocks": thresholds}
+    hubble = hubble_objects(survey, count=options.hubble, seed=SEED) if options.hubble else []
+    for name, as_survey in WAYS.items():
+        objects, left_out = read_objects(
+            folder, preset.contract, survey, as_survey=as_survey, seed=SEED
+        )
+        stamps = np.stack([each.stamp for each in objects + hubble])[..., None].astype(np.float32)
+        scores = predict({group.name: stamps})[:, 0].astype(float)
+        apart, scores = scores[len(objects) :], scores[: len(objects)]
+        result[name] = {
+            **judge(objects, scores, thresholds),
+            "hubble_picture_above_0.5": _share(apart > 0.5) if hubble else None,
+            "left_out": left_out,
+        }
+        if options.pages is not None:
+            both = np.concatenate([scores, apart])
+            pages(Path(options.pages), name, preset, objects + hubble, both, stamps, group)
+    return result
+
+
+def mock_thresholds(predict, survey, population, count) -> dict | None:
+    """Scores above which 1 % and 0.1 % of mock non-lenses lie; count 0 gives None."""
+    if not count:
+        return None
+    scores, labels = [], []
+    simulator = Simulator(survey, population, seed=SEED)
+    for mocks in simulator.stream(count=count):
+        scores.append(predict(mocks.images)[:, 0])
+        labels.append(np.asarray(mocks.truth["label"]))
+    scores, labels = np.concatenate(scores).astype(float), np.concatenate(labels)
+    others = np.sort(scores[labels == 0])[::-1]
+    table = {"population": population, "non_lenses": len(others), "thresholds": {}}
+    table["roc_auc"] = round(roc_auc(labels, scores), 4)
+    for rate in RATES:
+        threshold = others[int(rate * len(others))]
+        table["thresholds"][f"{rate:g}"] = {
+            "threshold": round(float(threshold), 6),
+            "completeness": _share(scores[labels == 1] > threshold),
+        }
+    return table
+
+
+def judge(objects, scores, thresholds) -> dict:
+    """AUC, the rank of each lens, and rates per set."""
+    lens = np.array([each.lens for each in objects])
+    place = ranks(scores)
+    rows = [
+        {
+            "set": each.set,
+            "id": each.id,
+            "p_lens": round(float(score), 4),
+            "rank": int(rank),
+            "message": each.message,
+        }
+        for each, score, rank in zip(objects, scores, place, strict=True)
+        if each.lens
+    ]
+    error = bootstrap(
+        roc_auc, lens.astype(int), scores, rng=np.random.default_rng(SEED), strata=lens
+    )
+    sets = {}
+    names = np.array([each.set for each in objects])
+    for name in dict.fromkeys(names.tolist()):
+        at = names == name
+        sets[name] = {"objects": int(at.sum()), "lenses": bool(lens[at].all())}
+        sets[name]["above_0.5"] = _share(scores[at] > 0.5)
+        if thresholds is not None:
+            for rate, known in thresholds["thresholds"].items():
+                above = scores[at] > known["threshold"]
+                sets[name][f"above_threshold_{rate}"] = _share(above)
+                if not lens[at].any():
+                    limit = upper_limit(int(above.sum()), int(at.sum()))
+                    sets[name][f"upper_95_{rate}"] = round(float(limit), 4)
+    return {
+        "objects": len(objects),
+        "lenses": int(lens.sum()),
+        "auc": round(roc_auc(lens.astype(int), scores), 4),
+        "auc_std": round(error["std"], 4),
+        "median_rank_of_lenses": float(np.median(place[lens])),
+        "sets": sets,
+        "gap": gap(sets, thresholds),
+        "ranks_of_lenses": sorted(rows, key=lambda row: row["rank"]),
+    }
+
+
+def gap(sets, thresholds) -> dict | None:
+    """How many times as many false positives as on mocks, per set that has none of the lenses."""
+    if thresholds is None:
+        return None
+    return {
+        name: {
+            rate: round(sets[name][f"above_threshold_{rate}"] / float(rate), 2)
+            for rate in thresholds["thresholds"]
+        }
+        for name in GAP_SETS
+        if name in sets
+    }
+
+
+def pages(folder, name, preset, objects, scores, stamps, group):
+    """The ranked page of everything, and one of the false positives that score highest."""
+    short = name.replace(" ", "-")
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = [f"{'LENS' if each.lens else each.kind} {each.set} {each.id}" for each in objects]
+    page = Page(folder / f"{short}.html", gallery=len(objects))
+    find({group.name: stamps}, preset=preset.folder, ids=ids, report=False, watch=[page])
+    worst = [k for k in np.argsort(-scores) if not objects[k].lens][:WORST]
+    captions = [(stamps[k, ..., 0], f"{ids[k]}: {scores[k]:.3f}") for k in worst]
+    rows = [([stamp], caption, False) for stamp, caption in captions]
+    lenses = [k for k in np.argsort(scores) if objects[k].lens]
+    missed = [([stamps[k, ..., 0]], f"{ids[k]}: {scores[k]:.3f}", True) for k in lenses]
+    sections = [(f"The {WORST} worst false positives", rows), ("Lenses, lowest first", missed)]
+    write_gallery(folder / f"{short}-worst.html", f"{name}: worst", sections, width=group.width)
+
+
+def markdown(figures) -> str:
+    """The numbers as tables for a README."""
+    lines = ["| | lenses | others | AUC | median rank of lenses |", "|---" * 5 + "|"]
+    for name in WAYS:
+        found = figures[name]
+        lines.append(
+            f"| {name} | {found['lenses']} | {found['objects'] - found['lenses']} | "
+            f"{found['auc']:.3f} +- {found['auc_std']:.3f} | {found['median_rank_of_lenses']:g} |"
+        )
+    rates = list(figures["mocks"]["thresholds"]) if figures["mocks"] else []
+    head = [f"{name}, {what}" for name in WAYS for what in ("> 0.5", *(f"FPR {r}" for r in rates))]
+    lines += ["", f"| set | objects | {' | '.join(head)} |", "|---" * (2 + len(head)) + "|"]
+    for name, row in figures[next(iter(WAYS))]["sets"].items():
+        cells = [f"{name}{' (lenses)' if row['lenses'] else ''}", str(row["objects"])]
+        for way in WAYS:
+            found = figures[way]["sets"].get(name, {})
+            keys = ["above_0.5", *(f"above_threshold_{rate}" for rate in rates)]
+            cells += [f"{found[key]:.3f}" if key in found else "-" for key in keys]
+        lines.append(f"| {' | '.join(cells)} |")
+    if rates:
+        lines.append("")
+        for way in WAYS:
+            lines.append(
+                f"{way}, times the rate on mocks ({', '.join(rates)}): {figures[way]['gap']}"
+            )
+    return "\n".join(lines)
+
+
+def _share(hits) -> float:
+    return round(float(np.mean(hits)), 4)
+
+
+def _label(preset) -> str:
+    """A preset's name; of a folder only the last part, since results name no place."""
+    return Path(preset).name if Path(preset).is_dir() else str(preset)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The model card of an adapted preset."""
+
+
+def adaptation_card(base, contract, figures: dict) -> str:
+    """Markdown text about an adapted preset: from what, on how many images, how good it is.
+
+    Parameters
+    ----------
+    base : Preset
+        What it was adapted from.
+    contract : InputContract
+        What it takes.
+    figures : dict
+        Its ``metrics.json``.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    data, training = figures["data"], figures["training"]
+    lenses = f" ({data['lenses']:,} lenses)" if "lenses" in data else ""
+    parts = [
+        f"# {base.name} adapted to {contract.survey}",
+        f"Adapted from `{base.name}` (survey `{base.contract.survey}`) on {data['n']:,} labelled "
+        f"images{lenses} of the survey `{contract.survey}`.",
+        "## Takes and gives\n\n" + "\n".join(_takes(base, contract)),
+        "## Adaptation\n\n" + _training(training),
+        "## Measured\n\n" + _measured(base.task, figures),
+        "## Limits\n\nA probability is for lenses as frequent as among the images it was adapted "
+        "on, and is not calibrated. Figures from few images are uncertain: mind the errors. The "
+        "input contract (bands, order, stamp, pixel scale, unit) is checked at every prediction."
+        if base.task == "finder"
+        else "## Limits\n\nFigures from few images are uncertain: mind the errors. The input "
+        "contract (bands, order, stamp, pixel scale, unit) is checked at every prediction.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _takes(base, contract):
+    for group in contract.groups:
+        yield (
+            f"- `{group.name}`: {group.stamp} x {group.stamp} pixels of {group.pixel_scale:g} "
+            f"arcsec, bands {', '.join(group.bands)}, {contract.unit}"
+        )
+    for branch in contract.branches:
+        cut = ", ".join(
+            f"the central {side} of {contract.group(name).stamp} pixels of `{name}`"
+            for name, side in branch.crop.items()
+        )
+        yield (
+            f"- branch `{branch.name}` of the network sees {', '.join(branch.bands)}: {cut}, "
+            f"resized to {branch.stamp} (OpenCV, {branch.resize}), inside the model"
+        )
+    yield f"- gives {', '.join(f'`{name}`' for name in base.targets)}"
+
+
+def _training(training) -> str:
+    layers = {"all": "All weights were free", "head": "The dense layers at the end were free"}
+    free = layers.get(training["layers"], f"The last {training['layers']} layers were free")
+    norms = {
+        "frozen": "batch norms kept the statistics of the base",
+        "recalibrated": "the statistics of the batch norms were measured anew on these images and "
+        "then frozen",
+        "trained": "batch norms were trained",
+    }[training["batch_norm"]]
+    return (
+        f"{free}; {norms}. {training['objects']:,} objects, {training['epochs']} epochs in batches "
+        f"of {training['batch_size']}, Adam with a learning rate of {training['learning_rate']:g}, "
+        f"seed {training['seed']}. Stretch or clipping was adapted to these images first."
+    )
+
+
+def _measured(task, figures) -> str:
+    held, found, before = figures["held_out"], figures[task], figures["before_training"]
+    text = f"On {held['n']:,} objects it was not trained on ({held['scheme']})"
+    if task == "modeller":
+        lines = ["| parameter | RMS | before training |", "|---|---|---|"]
+        for name, values in found["parameters"].items():
+            earlier = before["parameters"][name]["rms"]
+            lines.append(
+                f"| {name} | {values['rms']:.4f} ± {values['rms_std']:.4f} | {earlier:.4f} |"
+            )
+    else:
+        lines = ["| figure | value | before training |", "|---|---|---|"]
+        rows = (
+            ("ROC AUC", "roc_auc"),
+            ("Precision-recall AUC", "precision_recall_auc"),
+            ("F_beta (beta² = 0.001), best threshold", "f_beta"),
+        )
+        for words, name in rows:
+            error = found["std"].get(name)
+            error = "" if error is None else f" ± {error:.4f}"
+            lines.append(f"| {words} | {found[name]:.4f}{error} | {before[name]:.4f} |")
+    return f"{text}; errors are standard deviations over bootstrap samples.\n\n" + "\n".join(lines)

@@ -1,0 +1,189 @@
+"""Give a finder its calibration: fitted on the validation sample, judged on the test sample."""
+
+import dataclasses
+
+import numpy as np
+
+from lensfinder.errors import PresetError
+from lensfinder.training import calibration as fits
+from lensfinder.training.card import measured
+from lensfinder.training.evaluation import (
+    MockSample,
+    Scored,
+    figures_of,
+    headline,
+    score_mocks,
+)
+from lensfinder.training.reliability import calibration_figures
+from lensfinder.training.sources import validation_objects
+from lensfinder.zoo import fixed_predict, open_preset, save_preset
+from lensfinder.zoo.calibration import with_calibration
+
+CALIBRATIONS = ("best", "temperature", "isotonic", "none")
+SEED = 20_261  # deals the folds by which the kind of calibration is chosen
+
+
+def fit_on_validation(recipe, predict, *, method: str = "best", size: int | None = None):
+    """Fit a calibration on the objects that the best epoch was chosen by; the test stays unseen.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of a finder.
+    predict : callable
+        The network without calibration, ``{group: images} -> array (N, 1)``.
+    method : {"best", "temperature", "isotonic", "none"}
+        See `lensfinder.training.calibration.fit`.
+    size : int or None
+        Number of objects, if validation is done on mocks; as many as the recipe says by default.
+
+    Returns
+    -------
+    Temperature, Isotonic or None
+        None for "none", or where the recipe leaves validation to the caller.
+    """
+    if method == "none":
+        return None
+    held = recipe.validation
+    if held is not None:
+        facts = held.model_dump(include={"population", "seed", "start", "size"}) | recipe.drawing
+        facts |= {} if size is None else {"size": size}
+        sample = MockSample(survey=recipe.survey, **facts)
+        scored = score_mocks(predict, sample, contract=recipe.contract())
+        label, score = scored.truth["label"], scored.output[:, 0]
+    else:
+        objects = validation_objects(recipe)
+        if objects is None:
+            return None
+        label, score = objects.y[:, 0], predict(objects.images)[:, 0]
+    return fits.fit(label, score, method=method, rng=_folds(method))
+
+
+def _folds(method):
+    return np.random.default_rng(SEED) if method == "best" else None
+
+
+def measure_calibrated(model, calibration, sample: MockSample, *, contract) -> dict:
+    """Figures of a finder with its calibration, and what the calibration changed.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The network without calibration.
+    calibration : Temperature, Isotonic or None
+        What comes behind it.
+    sample : MockSample
+        Mocks that neither has seen.
+    contract : InputContract
+        What the network must be fed.
+
+    Returns
+    -------
+    dict
+        As `lensfinder.training.evaluation.measure`, of the calibrated probabilities; with a
+        calibration also ``calibration``: its kind, on how many objects and of which prevalence it
+        was fitted, and the calibration figures ``before`` and ``after`` on this sample.
+
+    Raises
+    ------
+    InputContractError
+        If the survey's images are not what the network takes.
+    MetricError
+        If the sample holds one class only.
+    """
+    plain = fixed_predict(model)
+    if calibration is None:
+        predict = plain
+    else:
+        final = fixed_predict(with_calibration(model, calibration))
+
+        def predict(images):
+            return np.concatenate([final(images), plain(images)], axis=1)
+
+    scored = score_mocks(predict, sample, contract=contract)
+    kept = Scored(scored.truth, scored.output[:, :1], scored.data)
+    rng = np.random.default_rng(sample.seed)
+    figures = figures_of(kept, task="finder", targets=(), rng=rng)
+    if calibration is None:
+        return figures
+    label = np.asarray(scored.truth["label"])
+    seen = {
+        when: calibration_figures(label, scored.output[:, column], rng=rng)
+        for when, column in (("before", 1), ("after", 0))
+    }
+    for values in seen.values():  # the curve after it stands in the finder's figures already
+        del values["reliability"], values["top_bin"]
+    facts = calibration.model_dump(mode="json", include={"kind", "objects", "prevalence"})
+    return {**figures, "calibration": {**facts, **seen}}
+
+
+def calibrate(name_or_path, place=None, *, method: str = "best", size: int | None = None):
+    """Calibrate a preset that exists: fit on its validation mocks, measure on its test mocks again.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        The preset. Its ``metrics.json`` says which mocks it was validated and measured on.
+    place : str, Path or None
+        Name or folder of the calibrated preset; by default the old one's place, which it takes.
+    method : {"best", "temperature", "isotonic"}
+        See `lensfinder.training.calibration.fit`.
+    size : int or None
+        Number of validation mocks; the preset's by default.
+
+    Returns
+    -------
+    Preset
+        With the same weights.
+
+    Raises
+    ------
+    PresetError
+        If it is no finder, or does not say which mocks it was validated and measured on.
+    MetricError
+        If the scores cannot be calibrated.
+    """
+    preset = open_preset(name_or_path)
+    trained = preset.metrics.get("training", {})
+    recipe, data = trained.get("recipe", {}), preset.metrics.get("data")
+    held = recipe.get("validation")
+    if preset.task != "finder" or not held or not data:
+        raise PresetError(
+            f"{preset.name} is not a finder that says which mocks it was validated and measured "
+            "on. Calibrate it where it was trained: `publish(..., calibration=...)`."
+        )
+    names = {field.name for field in dataclasses.fields(MockSample)}
+    facts = {key: value for key, value in held.items() if key in names}
+    drawn = {key: data[key] for key in ("sources", "subtract_lens_light") if key in data}
+    validation = MockSample(survey=recipe["survey"], **{**facts, **drawn})
+    validation = dataclasses.replace(validation, size=size or validation.size)
+    model = preset.load(calibrated=False)
+    scored = score_mocks(fixed_predict(model), validation, contract=preset.contract)
+    found = fits.fit(scored.truth["label"], scored.output[:, 0], method=method, rng=_folds(method))
+    test = {key: value for key, value in data.items() if key in names}
+    test |= {"survey": recipe["survey"], "size": data["n"]}  # a survey's file has its own name
+    figures = measure_calibrated(model, found, MockSample(**test), contract=preset.contract)
+    metrics = {"preset": preset.name, **figures, "training": trained}
+    pinned = preset.name if preset.pinned else preset.folder
+    return save_preset(
+        pinned if place is None else place,
+        model,
+        builder=preset.config.builder,
+        arguments=preset.config.arguments,
+        task=preset.task,
+        targets=None,
+        contract=preset.contract,
+        metrics=metrics,
+        card=_card(preset.card, figures),
+        dtype=trained.get("stored_as", "float32"),
+        headline=headline(metrics),
+        calibration=found,
+        overwrite=place is None,
+    )
+
+
+def _card(card: str, figures) -> str:
+    """The card with what was measured told anew; everything before and after it stays."""
+    before, _, rest = card.partition("## Measured")
+    _, limits, after = rest.partition("## Limits")
+    return before + "\n\n".join(measured(figures)) + f"\n\n{limits}{after}"

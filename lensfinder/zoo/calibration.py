@@ -1,0 +1,218 @@
+"""From a network's score to a probability: what a preset says about it in its ``config.json``.
+
+A calibration is a strictly increasing function of the logit, so it changes no ranking. It is part
+of the model: `Preset.load` puts it behind the head as the layer `LogitMap`.
+"""
+
+from typing import Annotated, Literal
+
+import keras
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lensfinder.errors import ArgumentError, PresetError
+from lensfinder.zoo.layers.logit_map import LOWEST, NEAREST, LogitMap
+
+LAYER = "calibration"
+MAX_KNOTS = 512  # PAV of 100,000 objects gives about 150
+MAX_LOGIT = 100.0
+MIN_STEP = 1e-4  # between knots: float32 near the lowest logit, -69, resolves 8e-6
+
+
+class _Calibration(BaseModel):
+    """What every calibration says.
+
+    Attributes
+    ----------
+    prevalence : float
+        Fraction of lenses in the sample it was fitted on: what its probabilities hold for.
+    objects : int
+        Size of that sample.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    prevalence: float = Field(gt=0, lt=1)
+    objects: int = Field(ge=2)
+
+    def apply(self, score) -> np.ndarray:
+        """Calibrated probabilities of scores; what the layer does, in float64.
+
+        Parameters
+        ----------
+        score : array (...)
+            Output of the uncalibrated network, 0 to 1.
+
+        Returns
+        -------
+        array (...)
+            Probabilities.
+        """
+        at, to, (left, right) = self.line()
+        x = logit(score)
+        y = np.interp(x, at, to)
+        y += left * np.minimum(x - at[0], 0) + right * np.maximum(x - at[-1], 0)
+        return sigmoid(y)
+
+    def layer(self) -> LogitMap:
+        """The Keras layer that does it.
+
+        Returns
+        -------
+        LogitMap
+            Without weights.
+        """
+        at, to, slopes = self.line()
+        return LogitMap(at, to, slopes=slopes, name=LAYER, dtype="float32")
+
+
+class Temperature(_Calibration):
+    """Temperature scaling with a bias: logit / temperature + bias (Platt 1999; Guo et al. 2017).
+
+    Attributes
+    ----------
+    temperature : float
+        Above 1 for a network that is too sure of itself.
+    bias : float
+        Shift of the logit.
+    """
+
+    kind: Literal["temperature"] = "temperature"
+    temperature: float = Field(gt=1e-3, lt=1e3)
+    bias: float = Field(ge=-100, le=100)
+
+    def line(self):
+        """Knots of the map of logits, its values there, and its slopes outside."""
+        return (0.0,), (self.bias,), (1 / self.temperature, 1 / self.temperature)
+
+
+class Isotonic(_Calibration):
+    """Isotonic regression through the centres of its blocks, linear in the logit between them.
+
+    The steps of plain isotonic regression would give many objects one probability and so destroy
+    the ranking; the centred form rises everywhere (Oron & Flournoy 2017). Beyond the outermost
+    blocks the logit is shifted.
+
+    Attributes
+    ----------
+    logits, values : tuple of float
+        Logit of the score, and of the probability, at each block; both strictly increasing.
+    """
+
+    kind: Literal["isotonic"] = "isotonic"
+    logits: tuple[float, ...] = Field(min_length=1, max_length=MAX_KNOTS)
+    values: tuple[float, ...] = Field(min_length=1, max_length=MAX_KNOTS)
+
+    @model_validator(mode="after")
+    def _rises(self):
+        if len(self.logits) != len(self.values):
+            raise ValueError("logits and values must pair up")
+        if np.abs([*self.logits, *self.values]).max() > MAX_LOGIT:
+            raise ValueError(f"logits and values must lie within {MAX_LOGIT:g}")
+        if (np.diff(self.logits) < MIN_STEP).any() or (np.diff(self.values) <= 0).any():
+            raise ValueError(f"values must rise, and logits by {MIN_STEP:g} at least")
+        return self
+
+    def line(self):
+        """Knots of the map of logits, its values there, and its slopes outside."""
+        return self.logits, self.values, (1.0, 1.0)
+
+
+Calibration = Annotated[Temperature | Isotonic, Field(discriminator="kind")]
+
+
+def with_calibration(model, calibration) -> keras.Model:
+    """The same network with its scores turned into calibrated probabilities.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A finder of the zoo; it is not changed, its variables are shared.
+    calibration : Temperature or Isotonic
+        What to put behind its head.
+
+    Returns
+    -------
+    keras.Model
+        With the same inputs and the same weights.
+
+    Raises
+    ------
+    PresetError
+        If the model is calibrated already, or does not end in one probability.
+    """
+    if any(isinstance(layer, LogitMap) for layer in model.layers):
+        raise PresetError("The model is calibrated already. Load it with calibrated=False first.")
+    if len(model.outputs) != 1 or model.outputs[0].shape[-1] != 1:
+        raise PresetError("Only a finder, which ends in one probability, can be calibrated.")
+    inputs = {tensor.name: tensor for tensor in model.inputs}
+    return keras.Model(inputs, calibration.layer()(model.outputs[0]), name=model.name)
+
+
+def at_prevalence(probability, *, trained: float, wanted: float) -> np.ndarray:
+    """Posterior for a survey in which lenses are rarer than in the sample of the calibration.
+
+    Bayes' theorem with another prior: the odds change by the ratio of the prior odds (Saerens,
+    Latinne & Decaestecker 2002, eq. 2.4). It holds if lenses look like the mocks' lenses and
+    non-lenses like the mocks' non-lenses; only how many there are of each may differ.
+
+    Parameters
+    ----------
+    probability : array (...)
+        Calibrated probabilities; NaN stays NaN.
+    trained, wanted : float
+        Lenses per object where the probabilities are calibrated, and where they are asked for.
+
+    Returns
+    -------
+    array (...)
+        Probabilities, float64; the order of objects is the same.
+
+    Raises
+    ------
+    ArgumentError
+        If a prevalence is not between 0 and 1.
+    """
+    for name, value in (("trained", trained), ("wanted", wanted)):
+        if not 0 < value < 1:
+            raise ArgumentError(
+                f"A prevalence lies between 0 and 1, e.g. 0.001 for one lens in a thousand. "
+                f"Received: {name}={value}."
+            )
+    p = np.asarray(probability, np.float64)
+    ratio = wanted * (1 - trained) / (trained * (1 - wanted))
+    return ratio * p / (ratio * p + (1 - p))
+
+
+def logit(score) -> np.ndarray:
+    """Logarithm of the odds; scores of exactly 0 and 1 count as beyond all others of float32.
+
+    Parameters
+    ----------
+    score : array (...)
+        Probabilities.
+
+    Returns
+    -------
+    array (...)
+        Between -69 and 17.3.
+    """
+    p = np.asarray(score, np.float64)
+    return np.log(np.maximum(p, LOWEST)) - np.log(np.maximum(1 - p, NEAREST))
+
+
+def sigmoid(x) -> np.ndarray:
+    """Inverse of `logit`.
+
+    Parameters
+    ----------
+    x : array (...)
+        Logarithm of the odds.
+
+    Returns
+    -------
+    array (...)
+        Probabilities.
+    """
+    from scipy.special import expit
+
+    return expit(x)

@@ -1,0 +1,244 @@
+"""Adapting a preset to another survey: the base stays, the new one takes raw images."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from lensfinder import adapt, find, model, zoo
+from lensfinder.data import Cutout, Labelled, write_cutouts
+from lensfinder.errors import (
+    ArchitectureError,
+    LabelError,
+    MissingBandError,
+    OutputExistsError,
+)
+from lensfinder.specs import GroupContract, InputContract, View, load_survey
+from lensfinder.training import Tuning
+from lensfinder.training.adaptation import folds_of, for_contract
+from tests import tiny
+
+GROUND = InputContract(
+    survey="ground",
+    groups=(GroupContract(name="kids", bands=("u", "g", "r", "i"), stamp=25, pixel_scale=0.2),),
+)
+BOM = {"VIS": "r", "H": "i", "J": "g", "Y": "u"}
+QUICK = Tuning(epochs=4, learning_rate=3e-3, folds=3)
+
+
+def rings(count=36, seed=0, contract=GROUND) -> Labelled:
+    """Blobs; every second one has a ring in r."""
+    rng = np.random.default_rng(seed)
+    axis = np.arange(25) - 12
+    radius = np.hypot(axis[:, None], axis)
+    images = rng.normal(0, 0.1, (count, 25, 25, 4)) + np.exp(-(radius**2) / 8)[..., None]
+    y = (np.arange(count) % 2).astype(np.float32)[:, None]
+    images[y[:, 0] > 0, ..., 2] += np.exp(-((radius - 3) ** 2))
+    ids = tuple(f"object-{i}" for i in range(count))
+    return Labelled(contract, ids, {"kids": images.astype(np.float32)}, y)
+
+
+def cutouts(objects, **changes):
+    for i, name in enumerate(objects.ids):
+        bands = {b: objects.images["kids"][i, ..., k].copy() for k, b in enumerate("ugri")}
+        facts = {
+            "bands": bands,
+            "pixel_scales": dict.fromkeys(bands, 0.2),
+            "units": dict.fromkeys(bands, "electron/s"),
+        }
+        yield Cutout(id=name, **{**facts, **changes})
+
+
+def hashes(folder):
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return tiny.save(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def made(base, tmp_path_factory):
+    """An adapted preset, and the hashes of its base before and after."""
+    from pathlib import Path
+
+    before = hashes(Path(base))
+    said = []
+    found = adapt(
+        base,
+        rings(),
+        tmp_path_factory.mktemp("made") / "preset",
+        view=View(bands={"VIS": "r"}),
+        tuning=QUICK,
+        note=said.append,
+    )
+    return found, before, hashes(Path(base)), said
+
+
+def test_the_base_is_untouched(made):
+    _, before, after, _ = made
+    assert before == after
+    assert len(before) >= 5
+
+
+def test_the_new_preset_takes_raw_images_of_the_new_survey(made):
+    preset = made[0]
+    objects = rings(20, seed=5)
+    table = find(cutouts(objects), preset=str(preset.folder), report=False)
+    assert set(table["status"]) == {"ok"}
+    lens = objects.y[:, 0] > 0
+    assert np.mean(table["p_lens"][lens]) > np.mean(table["p_lens"][~lens]) + 0.1
+    network = preset.load()
+    assert {t.name: tuple(t.shape[1:]) for t in network.inputs} == {"kids": (25, 25, 1)}
+    assert preset.contract.bands == ("r",)
+    assert preset.contract.branches[0].crop == {"kids": 9}  # 1.6 arcsec
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"pixel_scales": dict.fromkeys("ugri", 0.1)}, "wrong_pixel_scale"),
+        ({"units": dict.fromkeys("ugri", "adu")}, "wrong_unit"),
+        ({"bands": {"VIS": np.eye(25, dtype=np.float32)}}, "missing_band"),
+    ],
+)
+def test_its_contract_is_checked_at_every_prediction(made, changes, status):
+    table = find(cutouts(rings(2), **changes), preset=str(made[0].folder), report=False)
+    assert all(status in text for text in table["status"])
+    assert np.isnan(table["p_lens"]).all()
+
+
+def test_it_says_what_it_was_adapted_from_and_what_was_measured(made):
+    preset, _, _, said = made
+    figures = preset.metrics
+    assert figures["adapted_from"]["survey"] == "euclid-vis"
+    assert figures["adapted_from"]["sha256"]
+    assert figures["data"] == {"survey": "ground", "n": 36, "lenses": 18}
+    assert figures["held_out"] == {"scheme": "3-fold cross-validation", "n": 36}
+    assert figures["finder"]["objects"] == 36
+    assert 0 <= figures["before_training"]["roc_auc"] <= 1
+    assert figures["training"]["objects"] == 36
+    assert "Adapted from `finder-1/euclid-vis`" in preset.card
+    assert "36 labelled images (18 lenses)" in preset.card
+    assert "the central 9 of 25 pixels" in preset.card
+    assert sum("fold" in text for text in said) == 3
+
+
+def test_the_same_call_gives_the_same_weights(made, base, tmp_path):
+    again = adapt(base, rings(), tmp_path / "again", view=View(bands={"VIS": "r"}), tuning=QUICK)
+    images = {"kids": rings(8, seed=7).select({"kids": ["r"]}).images["kids"]}
+    one, two = (zoo.fixed_predict(p.load(), batch_size=8)(images) for p in (made[0], again))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_two_branches_and_frozen_layers(tmp_path):
+    from lensfinder.zoo.weights import array_of, weight_table
+
+    base = tiny.save(tmp_path, groups=("vis", "nisp"), seed=3)
+    found = adapt(
+        base,
+        rings(12),
+        tmp_path / "new",
+        view=View(bands=BOM, field="stamp", resize="area"),
+        tuning=Tuning(layers="head", batch_norm="frozen", epochs=2, folds=2),
+    )
+    assert [b.name for b in found.contract.branches] == ["vis", "nisp"]
+    old, new = (weight_table(m) for m in (zoo.load(base), found.load()))
+    assert set(old) == set(new)
+    changed = {n for n in old if not np.array_equal(array_of(old[n]), array_of(new[n]))}
+    # 0 bytes of the frozen layers; the stretch is adapted, not trained
+    assert {name.split("/")[0] for name in changed} <= {
+        "dense",
+        "p_lens",
+        "vis_stretch",
+        "nisp_stretch",
+    }
+    assert {"dense/kernel", "p_lens/kernel"} <= changed
+    table = find(cutouts(rings(3)), preset=str(tmp_path / "new"), report=False)
+    assert set(table["status"]) == {"ok"}
+
+
+def test_a_modeller_is_adapted_alike(tmp_path):
+    base = tiny.save(tmp_path, task="modeller", seed=4)
+    objects = rings(12)
+    y = np.random.default_rng(1).uniform(0.1, 0.9, (12, 3)).astype(np.float32)
+    found = adapt(
+        base,
+        Labelled(GROUND, objects.ids, objects.images, y),
+        tmp_path / "new",
+        view=View(bands={"VIS": "r"}),
+        tuning=Tuning(epochs=1, folds=2),
+    )
+    assert found.targets == ("theta_E", "e1", "e2")
+    assert "| theta_E |" in found.card
+    table = model(cutouts(rings(3)), preset=str(tmp_path / "new"), report=False)
+    assert np.isfinite(table["theta_E"]).all()
+
+
+def test_many_objects_are_split_by_id(base, tmp_path):
+    many = adapt(
+        base,
+        rings(80),
+        tmp_path / "many",
+        view=View(bands={"VIS": "r"}),
+        tuning=Tuning(epochs=1, split_from=60),
+    )
+    assert many.metrics["held_out"]["scheme"] == "objects kept apart by the hash of their ids"
+    assert 40 < many.metrics["data"]["n"] < 70
+    assert many.metrics["data"]["n"] + many.metrics["held_out"]["n"] < 80
+
+
+def test_validation_and_test_may_be_given(base, tmp_path):
+    found = adapt(
+        base,
+        rings(12),
+        tmp_path / "given",
+        view=View(bands={"VIS": "r"}),
+        tuning=Tuning(epochs=1),
+        validation=rings(10, seed=1),
+        test=rings(14, seed=2),
+    )
+    assert found.metrics["held_out"] == {"scheme": "objects given for it", "n": 14}
+
+
+def test_files_and_a_table_of_labels(base, tmp_path):
+    survey = load_survey("kids-ugri")
+    rng = np.random.default_rng(0)
+    ids = [f"{i:03d}" for i in range(8)]
+    images = {"kids": rng.normal(0, 1, (8, 101, 101, 4)).astype(np.float32)}
+    write_cutouts(tmp_path / "images", ids, images, survey)
+    rows = "".join(f"{name},{i % 2}\n" for i, name in enumerate(ids))
+    (tmp_path / "images" / "labels.csv").write_text("id,label\n" + rows)
+    how = {"view": View(bands={"VIS": "r"}), "tuning": Tuning(epochs=1, folds=2)}
+    found = adapt(base, tmp_path / "images", tmp_path / "new", **how)
+    assert found.contract.survey == "kids-ugri"
+    table = find(tmp_path / "images", preset=str(tmp_path / "new"), report=False)
+    assert list(table["id"]) == ids
+    assert set(table["status"]) == {"ok"}
+    with pytest.raises(OutputExistsError, match="--overwrite"):
+        adapt(base, tmp_path / "images", tmp_path / "new", **how)
+
+
+def test_what_cannot_be_adapted_is_refused_and_nothing_is_written(base, tmp_path):
+    good = rings(12)
+    few = good.take(np.arange(6))
+    nan = Labelled(GROUND, good.ids, good.images, np.full_like(good.y, np.nan))
+    one = good.take(good.y[:, 0] > 0)
+    for wrong, words in ((few, "4 lenses"), (nan, "not finite"), (one, "other kind")):
+        with pytest.raises(LabelError, match=words):
+            adapt(base, wrong, tmp_path / "no", view=View(bands={"VIS": "r"}))
+    with pytest.raises(MissingBandError, match="--band-map VIS="):
+        adapt(base, good, tmp_path / "no")
+    with pytest.raises(ArchitectureError, match="do not fit"):
+        for_contract(zoo.open_preset(base), tiny.contract(groups=("nisp",)))
+    assert not (tmp_path / "no").exists()
+
+
+def test_folds_share_out_each_class_evenly(rng):
+    label = np.array([1] * 7 + [0] * 13)
+    fold = folds_of(label, 20, 5, rng)
+    assert set(fold) == {0, 1, 2, 3, 4}
+    assert all(1 <= (fold[label == 1] == k).sum() <= 2 for k in range(5))
+    assert folds_of(np.array([1, 1, 0, 0, 0]), 5, 5, rng).max() == 1
+    assert folds_of(None, 7, 3, rng).max() == 2

@@ -1,0 +1,199 @@
+"""Cross-validation: folds, resuming after a kill, and the table."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from numpy.testing import assert_array_equal
+from tiny_training import Objects, recipe
+
+from lensfinder.data import write_shards
+from lensfinder.data.splits import split_of
+from lensfinder.errors import CheckpointError, DatasetSpecError, OutputExistsError, RecipeError
+from lensfinder.specs import load_survey
+from lensfinder.tables import read_table
+from lensfinder.training.crossval import cross_validate, tabulate
+from lensfinder.training.listeners import Listener
+
+HERE = Path(__file__).parent
+FOLDS = 3
+COUNT = 120
+
+
+@dataclass
+class FakeMocks:
+    images: dict
+    truth: Table
+    planes: dict
+
+
+def prepared(folder, seed=1):
+    """A finder's recipe on shards of blobs, wide or narrow; the shards are written once."""
+    given = recipe(
+        folder,
+        task="finder",
+        data={"kind": "shards", "folder": str(folder / "set")},
+        steps_per_epoch=2,
+        epochs=2,
+    )
+    if not (folder / "set" / "manifest.json").exists():
+        batch = Objects(seed=seed, label=True).batch(range(COUNT))
+        truth = Table({"id": [f"m{i:03d}" for i in batch.ids], "label": batch.y[:, 0].astype(int)})
+        mocks = FakeMocks(batch.images, truth, {"S1": batch.images})
+        write_shards(folder / "set", [mocks], survey=load_survey(given.survey), rows_per_shard=50)
+    return given
+
+
+class Killer(Listener):
+    """Ends the process after so many epochs of all folds together."""
+
+    def __init__(self, epochs):
+        self.left = epochs
+
+    def epoch(self, history):
+        self.left -= 1
+        if self.left == 0:
+            os._exit(9)
+
+
+def in_a_process(folder, out, epochs):
+    path = os.pathsep.join([str(HERE), *sys.path])
+    return subprocess.run(
+        [sys.executable, __file__, str(folder), str(out), str(epochs)],
+        env={**os.environ, "PYTHONPATH": path},
+        check=False,
+    ).returncode
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("folds")
+    return folder, cross_validate(prepared(folder), folder / "whole", folds=FOLDS)
+
+
+def assert_same_table(one, two):
+    assert one.colnames == two.colnames
+    for name in one.colnames:
+        assert_array_equal(np.asarray(one[name]), np.asarray(two[name]))
+
+
+def test_every_object_outside_the_test_sample_is_in_one_fold(whole):
+    folder, _ = whole
+    table = read_table(folder / "whole" / "folds.ecsv")
+    assert len(table) == COUNT
+    assert_array_equal(table["fold"] == -1, split_of(table["id"]) == "test")
+    assert set(table["fold"]) == {-1, 0, 1, 2}
+
+
+def test_each_fold_is_measured_at_its_epoch_of_lowest_validation_loss(whole):
+    import json
+
+    folder, found = whole
+    for fold in found.folds:
+        place = folder / "whole" / f"fold-{fold['fold']:02d}"
+        history = json.loads((place / "history.json").read_text())
+        losses = [entry["val_loss"] for entry in history]
+        assert fold["best_epoch"] == 1 + int(np.argmin(losses))
+        assert fold["val_loss"] == min(losses)
+        assert not (place / "checkpoints").exists()  # ten folds of them would fill a disk
+        assert (place / "best.safetensors").exists()
+
+
+def test_the_table_is_mean_and_deviation_over_folds(whole):
+    _, found = whole
+    table = found.table
+    row = table[table["figure"] == "roc_auc"][0]
+    values = [fold["validation"]["roc_auc"] for fold in found.folds]
+    assert row["validation_folds"] == FOLDS
+    np.testing.assert_allclose(row["validation_mean"], np.mean(values), rtol=1e-12)
+    np.testing.assert_allclose(row["validation_std"], np.std(values, ddof=1), rtol=1e-12)
+    assert row["validation_std"] > 0  # folds differ
+    assert {"roc_auc", "precision_recall_auc", "f_beta", "tpr0", "loss"} <= set(table["figure"])
+    assert "objects" not in table["figure"]
+    test = [fold["test"]["roc_auc"] for fold in found.folds]
+    np.testing.assert_allclose(row["test_mean"], np.mean(test), rtol=1e-12)
+    assert_same_table(table, read_table(found.folder / "table.ecsv"))
+
+
+def test_killed_in_a_fold_and_between_folds_the_table_is_the_same(whole):
+    folder, found = whole
+    assert in_a_process(folder, folder / "killed", 3) == 9  # in fold 1, after its first epoch
+    assert (folder / "killed" / "fold-00" / "figures.json").exists()
+    assert not (folder / "killed" / "fold-01" / "figures.json").exists()
+    given = prepared(folder)
+    assert not cross_validate(given, folder / "killed", folds=FOLDS, minutes=0).finished  # one step
+    again = cross_validate(given, folder / "killed", folds=FOLDS)
+    log = (folder / "killed" / "fold-01" / "log.txt").read_text()
+    assert log.count("resume:") == 2
+    assert_same_table(again.table, found.table)
+
+
+def test_the_comparison_can_see_another_seed(whole):
+    folder, found = whole
+    given = prepared(folder).model_copy(update={"seed": 77})
+    other = cross_validate(given, folder / "other", folds=FOLDS)
+    one, two = (np.asarray(t["validation_mean"]) for t in (found.table, other.table))
+    assert not np.array_equal(one, two)
+
+
+def test_other_recipes_data_and_folds_are_refused(whole):
+    folder, _ = whole
+    given = prepared(folder)
+    with pytest.raises(CheckpointError, match="folds: 3 -> 4"):
+        cross_validate(given, folder / "whole", folds=4)
+    with pytest.raises(CheckpointError, match="epochs"):
+        cross_validate(given.model_copy(update={"epochs": 5}), folder / "whole", folds=FOLDS)
+    with pytest.raises(OutputExistsError, match="resume"):
+        cross_validate(given, folder / "whole", folds=FOLDS, resume=False)
+
+
+def test_what_cannot_be_shared_among_folds_is_refused(whole, tmp_path):
+    folder, _ = whole
+    with pytest.raises(RecipeError, match="Write shards"):
+        cross_validate(recipe(tmp_path, task="finder"), tmp_path / "a")
+    given = prepared(folder).model_copy(update={"batch_size": 80})
+    with pytest.raises(DatasetSpecError, match="batch of 80"):
+        cross_validate(given, tmp_path / "b", folds=FOLDS)
+    data = {"kind": "shards", "folder": "x", "fold": 0, "folds": 3}
+    with pytest.raises(RecipeError, match="one fold already"):
+        cross_validate(recipe(tmp_path, task="finder", data=data), tmp_path / "c")
+
+
+def test_mocks_of_a_simulator_are_stored_once(tmp_path):
+    given = recipe(
+        tmp_path,
+        task="finder",
+        survey="euclid-vis",
+        data={"kind": "simulator", "population": "finder-test", "seed": 5},
+        validation={"population": "finder-test", "seed": 6, "size": 8},
+        schedule={"kind": "constant", "learning_rate": 1e-3},
+        epochs=1,
+    )
+    for _ in range(2):
+        found = cross_validate(given, tmp_path / "run", folds=2, objects=40, minutes=0)
+        assert not found.finished
+        manifest = tmp_path / "run" / "mocks" / "manifest.json"
+        written = manifest.stat().st_mtime_ns
+    assert manifest.stat().st_mtime_ns == written
+    assert len(read_table(tmp_path / "run" / "folds.ecsv")) == 40
+
+
+def test_a_figure_that_some_folds_cannot_measure_is_averaged_over_the_others():
+    def fold(value):
+        return {"val_loss": 0.5, "validation": {"a": {"b": value}, "std": {"b": 1}}, "test": None}
+
+    table = tabulate([fold(1.0), fold(None), fold(3.0)])
+    row = table[table["figure"] == "a.b"][0]
+    assert (row["validation_mean"], row["validation_folds"]) == (2.0, 2)
+    assert np.isnan(row["test_mean"])
+    assert set(table["figure"]) == {"a.b", "loss"}
+
+
+if __name__ == "__main__":
+    _folder, _out, _epochs = sys.argv[1:]
+    cross_validate(prepared(Path(_folder)), _out, folds=FOLDS, listener=Killer(int(_epochs)))
