@@ -81,7 +81,8 @@ def run(folder, options) -> dict:
         }
         if options.pages is not None:
             both = np.concatenate([scores, apart])
-            pages(Path(options.pages), name, preset, objects + hubble, both, stamps, group)
+            place = Path(options.pages)
+            pages(place, name, options.finder, objects + hubble, both, stamps, group)
     return result
 
 
@@ -145,9 +146,19 @@ def judge(objects, scores, thresholds) -> dict:
         "auc_std": round(error["std"], 4),
         "median_rank_of_lenses": float(np.median(place[lens])),
         "sets": sets,
+        "completeness": completeness(rows, thresholds),
         "gap": gap(sets, thresholds),
         "ranks_of_lenses": sorted(rows, key=lambda row: row["rank"]),
     }
+
+
+def completeness(rows, thresholds) -> dict | None:
+    """Share of the real lenses above the thresholds; that of mocks stands beside the thresholds."""
+    if thresholds is None:
+        return None
+    scores = np.array([row["p_lens"] for row in rows])
+    known = thresholds["thresholds"].items()
+    return {rate: _share(scores > values["threshold"]) for rate, values in known}
 
 
 def gap(sets, thresholds) -> dict | None:
@@ -164,13 +175,13 @@ def gap(sets, thresholds) -> dict | None:
     }
 
 
-def pages(folder, name, preset, objects, scores, stamps, group):
+def pages(folder, name, finder, objects, scores, stamps, group):
     """The ranked page of everything, and one of the false positives that score highest."""
     short = name.replace(" ", "-")
     folder.mkdir(parents=True, exist_ok=True)
     ids = [f"{'LENS' if each.lens else each.kind} {each.set} {each.id}" for each in objects]
     page = Page(folder / f"{short}.html", gallery=len(objects))
-    find({group.name: stamps}, preset=preset.folder, ids=ids, report=False, watch=[page])
+    find({group.name: stamps}, preset=finder, ids=ids, report=False, watch=[page])
     worst = [k for k in np.argsort(-scores) if not objects[k].lens][:WORST]
     captions = [(stamps[k, ..., 0], f"{ids[k]}: {scores[k]:.3f}") for k in worst]
     rows = [([stamp], caption, False) for stamp, caption in captions]

@@ -5,7 +5,8 @@
 pixels, bilinear, `constant` regularisation of fixed strength, 4 x 4 rays per pixel, a PSF of
 11 x 11: the two codes then compute the same evidence, which is checked before anything is timed.
 They take turns, because the machine may be shared; times are processor time of one likelihood, from
-a new mass model to its evidence, and the smallest of many turns.
+a new mass model to its evidence, and the smallest of as many turns for both. A busy machine slows
+PyAutoLens more (it moves more memory): quote the load with a ratio.
 
 ``--regression FILE`` writes what PyAutoLens answers for the small lenses of
 tests/inversion/test_autolens.py instead.
@@ -122,7 +123,7 @@ def against(python, lens, turns):
             raise SystemExit(f"The two codes do not compute the same: {difference:.2e}.")
         mine, other, wall = [], [], []
         for mass in masses:
-            mine.append(smallest(lambda mass=mass: ours.evaluate(mass, strength=STRENGTH), 5))
+            mine.append(smallest(lambda mass=mass: ours.evaluate(mass, strength=STRENGTH), 1))
             seconds = theirs.ask("time")
             other.append(1e3 * seconds["cpu_s"])
             wall.append(1e3 * seconds["wall_s"])

@@ -39,7 +39,8 @@ SAME = 1e-6  # arcsec: two searches found one image
 FAINT = 1e-6  # magnification of what lenstronomy finds at the centre
 # The second search: (share of the widest window, grid [arcsec]); lenstronomy's default is 10 arcsec
 # about the origin and 0.1. Near the centre, where the last image of a cut goes, it is finer.
-FINER = ((1.0, 0.02), (0.15, 0.004))
+# Its steps are partly random and lose such images now and then, so there are several tries.
+FINER = ((1.0, 0.02), (0.15, 0.004), (0.15, 0.0031), (0.05, 0.001))
 
 
 def systems(count):

@@ -3,11 +3,11 @@
 What stands in a document: bands and sizes of all three; that the ground-based images of the first
 have masked regions, and that its entries are scores from 0 to 1 (Metcalf et al. 2019, sections 2
 and 3); bands, sizes, scales and the three criteria of the second (Bom et al. 2022, section 2);
-lines of cutout number and score, comma-separated (the page of the first two). What readers and entries
-that participants published agree on: pixel scales of the first, that masked pixels hold 100,
-folders, file names and column names, and all of the LSST challenge. What is assumed is said in the
-layouts (``data_specs/layouts/lens-challenge-*.yaml``): above all, nobody states the unit of the
-pixels.
+lines of cutout number and score, comma-separated (the page of the first two). What readers and
+entries that participants published agree on: pixel scales of the first, that masked pixels hold
+100, folders, file names and column names, and all of the LSST challenge. What is assumed is said
+in the layouts (``data_specs/layouts/lens-challenge-*.yaml``): above all, nobody states the unit of
+the pixels.
 """
 
 import csv

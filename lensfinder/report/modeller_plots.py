@@ -89,5 +89,6 @@ def error_plot(bins, figures):
                 axis.set_ylabel(plots.axis_label(name), fontsize=8)
         plots.spread_out(panels[-1, column], ends.ravel())
         panels[-1, column].set_xlabel(plots.axis_label(by))
-    panels[0, 0].legend(fontsize=7, frameon=False, ncols=3, loc="upper right")
+    lines, words = panels[0, 0].get_legend_handles_labels()
+    figure.legend(lines, words, loc="outside upper center", ncols=3, fontsize=8, frameon=False)
     return figure

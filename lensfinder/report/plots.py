@@ -122,7 +122,7 @@ def spread_out(axis, values) -> bool:
     from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
     low, high = min(values), max(values)
-    if not (low > 0 and high / low > 20):
+    if not (low > 0 and high / low > 8):
         return False
     axis.set_xscale("log")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -129,10 +129,13 @@ def cross_validate(
     steps = _assign(plans, run.path)
     plans = [_with(plan, steps_per_epoch=steps) for plan in plans]
     _same_as_before(config, run, plans[0], folds)
-    done = []
+    done, worked = [], False
     for fold, plan in enumerate(plans):
         place = run.path / f"fold-{fold:02d}"
         if not (place / "figures.json").exists():
+            if worked and watch.spent:  # the next fold would make a step at least
+                return CrossValidation(run.path, False, done, None)
+            worked = True
             left = None if minutes is None else max(0.0, minutes - watch.seconds / 60)
             result = train(plan, place, minutes=left, workers=workers, listener=listener)
             if not result.finished:

@@ -7,6 +7,7 @@ from scipy import stats
 from lensfinder.lensing.cosmology import theta_E_sis
 from lensfinder.simulate.draw import STREAMS, Draws, draw_parameters
 from lensfinder.simulate.galaxies import STREAMS_PER_GALAXY
+from lensfinder.simulate.morphologies import NUMBERS, PARTS
 from lensfinder.specs import load_population, load_survey
 
 N = 20_000
@@ -129,6 +130,7 @@ def test_streams_never_meet():
     """A parameter's numbers are its own; one change of this table changes every mock."""
     blocks = {"lens": STREAMS_PER_GALAXY, "source": STREAMS_PER_GALAXY, "look_alike": 12}
     blocks |= {"stamp": 3, "neighbours": 50 * (STREAMS_PER_GALAXY + 4)}
+    blocks |= {"look_alike_parts": (PARTS + 1) * NUMBERS}
     taken = [
         k for name, first in STREAMS.items() for k in range(first, first + blocks.get(name, 1))
     ]

@@ -133,12 +133,10 @@ def test_killed_in_a_fold_and_between_folds_the_table_is_the_same(whole):
     assert_same_table(again.table, found.table)
 
 
-def test_the_comparison_can_see_another_seed(whole):
-    folder, found = whole
-    given = prepared(folder).model_copy(update={"seed": 77})
-    other = cross_validate(given, folder / "other", folds=FOLDS)
-    one, two = (np.asarray(t["validation_mean"]) for t in (found.table, other.table))
-    assert not np.array_equal(one, two)
+def test_the_comparison_can_see_a_fold_less(whole):
+    _, found = whole
+    with pytest.raises(AssertionError):
+        assert_same_table(tabulate(found.folds[:2]), found.table)
 
 
 def test_other_recipes_data_and_folds_are_refused(whole):
@@ -174,11 +172,11 @@ def test_mocks_of_a_simulator_are_stored_once(tmp_path):
         schedule={"kind": "constant", "learning_rate": 1e-3},
         epochs=1,
     )
-    for _ in range(2):
-        found = cross_validate(given, tmp_path / "run", folds=2, objects=40, minutes=0)
-        assert not found.finished
-        manifest = tmp_path / "run" / "mocks" / "manifest.json"
-        written = manifest.stat().st_mtime_ns
+    found = cross_validate(given, tmp_path / "run", folds=2, objects=40, minutes=0)
+    assert (found.finished, len(found.folds)) == (False, 1)  # a step is all that a fold takes here
+    manifest = tmp_path / "run" / "mocks" / "manifest.json"
+    written = manifest.stat().st_mtime_ns
+    assert cross_validate(given, tmp_path / "run", folds=2, objects=40, minutes=0).finished
     assert manifest.stat().st_mtime_ns == written
     assert len(read_table(tmp_path / "run" / "folds.ecsv")) == 40
 

@@ -62,14 +62,14 @@ def test_a_symmetric_modeller_turns_with_the_image_and_a_plain_one_does_not():
     image = ellipse(0.6, 0.7, 0.1, 0.2)
     of = ONE.model_copy(update={"groups": (ONE.groups[0].model_copy(update={"stamp": SIDE}),)})
     options = {"targets": TARGETS, "widths": (8, 8), "units": 8, "stretch": "none"}
-    for symmetric, largest in ((True, 2e-5), (False, None)):  # float32 sums in another order
+    for symmetric, largest in ((True, 2e-6), (False, None)):  # float32 sums in another order
         model = zoo.build("compact_modeller", of, "modeller", symmetric=symmetric, **options)
         answers = [
             turned_back(TARGETS, *which) @ np.asarray(model({"vis": view(image, *which)}))[0]
             for which in VIEWS
         ]
         spread = np.ptp(answers, axis=0).max()
-        assert spread < largest if symmetric else spread > 1e-2
+        assert spread < largest if symmetric else spread > 2e-3
 
 
 def test_it_is_the_mean_over_views_of_the_same_weights_and_free_in_training():

@@ -100,7 +100,7 @@ def test_small_files_cannot_exhaust_the_memory(tmp_path):
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=500,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     refused, number, rise = map(int, done.stdout.split()[-3:])

@@ -101,6 +101,9 @@ class DihedralViews(keras.layers.Layer):
         Keyword arguments of `keras.layers.Layer`.
     """
 
+    def __init__(self, **options):
+        super().__init__(**options)
+
     def call(self, images, training=False):
         if training:
             return images
