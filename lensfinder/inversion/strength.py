@@ -2,10 +2,10 @@
 
 The log evidence as a function of ln lambda is smooth with one maximum. Each value costs a Cholesky
 factor, so the search stops as soon as the parabola through the best three values promises less than
-`GAIN`: after about nine values from anywhere, five to seven from the strength of a similar mass
+`GAIN`: after about nine values from anywhere, four to six from the strength of a similar mass
 model, within 0.001 of the largest log evidence. (One tridiagonalisation that serves all lambda
-costs as much as eight factors, measured by benchmarks/inversion.py: a little less than a search
-from anywhere, more than those that a fit consists of.)
+costs as much as seven, measured by benchmarks/inversion.py: less than a search from anywhere, more
+than the warm ones that a fit consists of.)
 """
 
 import math
@@ -18,7 +18,7 @@ LARGEST_DISTANCE = 60.0  # in ln lambda, from where the search starts
 GAIN = 1e-4  # of the log evidence, the least that is worth another value
 MOST_VALUES = 60
 NARROW = 0.9  # intervals, in ln lambda, in which the evidence is a parabola: beyond, look again
-LOPSIDED = 6.0  # ratio of the intervals beside the best value above which the larger is halved
+LOPSIDED = 6.0  # ratio of intervals above which the larger is halved, far from the maximum
 
 
 def best_strength(log_evidence, *, start, warm=False):
@@ -68,7 +68,8 @@ def best_strength(log_evidence, *, start, warm=False):
         left, right = three[1] - three[0], three[2] - three[1]
         if gain < GAIN and max(left, right) < NARROW:
             break
-        if gain < GAIN or max(left, right) > LOPSIDED * min(left, right):
+        lopsided = max(left, right) > LOPSIDED * min(left, right)
+        if gain < GAIN or (lopsided and gain > 1.0):
             vertex = three[1] + (right / 2 if right > left else -left / 2)
         look_at(vertex)
     return math.exp(max(known, key=known.get)), False

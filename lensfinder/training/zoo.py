@@ -37,6 +37,11 @@ def parser() -> argparse.ArgumentParser:
         help="how a finder's scores become probabilities; fitted on the validation sample",
     )
     found.add_argument(
+        "--symmetric",
+        action="store_true",
+        help="predict the mean over quarter turns and mirrors, whatever the recipe says",
+    )
+    found.add_argument(
         "--calibrate", action="store_true", help="no training: calibrate the preset NAME anew"
     )
     found.add_argument("--calibration-size", type=int, help="validation mocks to calibrate on")
@@ -84,7 +89,7 @@ def main(arguments=None) -> int:
     )
     if result.finished or given.evaluate:
         preset = publish(
-            recipe,
+            symmetric(recipe) if given.symmetric else recipe,
             result,
             size=given.size,
             dtype=given.dtype,
@@ -94,6 +99,27 @@ def main(arguments=None) -> int:
         )
         print(f"{preset!r} in {preset.folder}")
     return 0 if result.finished else 3
+
+
+def symmetric(recipe):
+    """The recipe of the same training whose network predicts the mean over eight views.
+
+    The weights are the same with and without it, and training is: only predictions differ
+    (`lensfinder.zoo.layers.DihedralMean`).
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of a network with an argument `symmetric`.
+
+    Returns
+    -------
+    Recipe
+        With that argument set.
+    """
+    arguments = {**recipe.network.arguments, "symmetric": True}
+    network = recipe.network.model_copy(update={"arguments": arguments})
+    return recipe.model_copy(update={"network": network})
 
 
 def publish(
