@@ -35,7 +35,7 @@ TWO_GROUPS = "euclid-vis-nisp"
 # Arguments of each network, and how many times fewer perturbations it is timed with on two cores
 NETWORKS = {
     "compact_finder": ({}, 1),
-    "two_branch_efficientnet B0": ({"variant": "B0"}, 10),
+    "two_branch_efficientnet B0": ({"variant": "B0"}, 5),
 }
 THRESHOLD = 0.5
 LIME_BATCH = 10  # lime's default

@@ -162,6 +162,7 @@ def test_what_cannot_be_shared_among_folds_is_refused(whole, tmp_path):
         cross_validate(recipe(tmp_path, task="finder", data=data), tmp_path / "c")
 
 
+@pytest.mark.slow
 def test_mocks_of_a_simulator_are_stored_once(tmp_path):
     given = recipe(
         tmp_path,
