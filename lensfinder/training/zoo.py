@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="predict the mean over quarter turns and mirrors, whatever the recipe says",
     )
+    found.add_argument("--name", dest="rename", help="publish under this name, not the recipe's")
     found.add_argument(
         "--calibrate", action="store_true", help="no training: calibrate the preset NAME anew"
     )
@@ -88,8 +89,9 @@ def main(arguments=None) -> int:
         recipe, out, minutes=given.minutes, workers=given.workers, listener=PrintListener()
     )
     if result.finished or given.evaluate:
+        recipe = symmetric(recipe) if given.symmetric else recipe
         preset = publish(
-            symmetric(recipe) if given.symmetric else recipe,
+            recipe.model_copy(update={"preset": given.rename}) if given.rename else recipe,
             result,
             size=given.size,
             dtype=given.dtype,
