@@ -99,8 +99,17 @@ def _training(recipe, training):
         f"{recipe.batch_size}; {recipe.optimizer.name}, {recipe.schedule.kind} learning rate, loss "
         f"`{recipe.loss.name}`. Epoch {training['best_epoch']} of {training['epochs']}{early}, the "
         "one of the lowest validation loss, was kept. Weights are stored as "
-        f"{training['stored_as']}; figures are of the stored weights."
+        f"{training['stored_as']}; figures are of the stored weights.{_views(recipe)}"
     ]
+
+
+def _views(recipe) -> str:
+    if not recipe.network.arguments.get("symmetric"):
+        return ""
+    return (
+        " A prediction is the mean over the quarter turns and mirrors of the image, turned back: "
+        "eight times the cost of one view, and exactly as the image turns."
+    )
 
 
 def _finder(found):
