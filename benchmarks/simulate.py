@@ -311,7 +311,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="a look at the speed in a minute")
     parser.add_argument("--folder", help="where results go (default: benchmarks/results)")
     options = parser.parse_args()
-    count, seconds, images = (3, 0.5, 2_000) if options.quick else (20, 3.0, 10_000)
+    count, seconds, images = (3, 0.5, 2_000) if options.quick else (20, 3.0, 100_000)
     figures = {"memory": memory(images), "matmul_Gflop_per_s": matmul_ceiling()}
     for stamp in STAMPS:
         figures[f"{stamp} px"] = found = compare(stamp, count, seconds)
