@@ -6,32 +6,8 @@ from typing import Annotated
 import typer
 
 from lensfinder._commands import options
+from lensfinder._commands.counter import ExplainCounter
 from lensfinder._commands.quiet import quietly
-
-
-class _Counter:
-    """A running count of images on stderr, for people only; a watcher of `explain`."""
-
-    def __enter__(self):
-        from rich.console import Console
-
-        self._status, self._done = Console(stderr=True).status("starting"), 0
-        return self
-
-    def __exit__(self, *error):
-        self._status.stop()
-
-    def start(self, network, method):
-        self._words = f"{method} of {network.preset.name}"
-        if self._status.console.is_terminal:
-            self._status.start()
-
-    def explained(self, row, cutout, images, p_lens, explanation):
-        self._done += 1
-        self._status.update(f"{self._words}: {self._done:,} images")
-
-    def finish(self, table):
-        """The table is complete; the count ends with the ``with`` block."""
 
 
 def explain(
@@ -64,7 +40,7 @@ def explain(
     with quietly():
         from lensfinder.explain.run import MAPS, PAGE, TABLE
         from lensfinder.explain.run import explain as run
-    with _Counter() as counter:
+    with ExplainCounter() as counter:
         table = run(
             images,
             output=output,

@@ -6,32 +6,8 @@ from typing import Annotated
 import typer
 
 from lensfinder._commands import options
+from lensfinder._commands.counter import RunCounter
 from lensfinder._commands.quiet import quietly
-
-
-class _Counter:
-    """A running count of images on stderr, for people only; a listener of `find` and `model`."""
-
-    def __enter__(self):
-        from rich.console import Console
-
-        self._status, self._done = Console(stderr=True).status("starting"), 0
-        return self
-
-    def __exit__(self, *error):
-        self._status.stop()
-
-    def start(self, run):
-        self._name = run.network.preset.name
-        if self._status.console.is_terminal:
-            self._status.start()
-
-    def batch(self, first_row, cutouts, answers):
-        self._done += len(cutouts)
-        self._status.update(f"{self._name}: {self._done:,} images")
-
-    def finish(self, table):
-        """The table is complete; the count ends with the ``with`` block."""
 
 
 def _summary(table, output: Path, report: bool) -> None:
@@ -74,7 +50,7 @@ def find(
     """Score images for being a strong lens: one row per image, and a page to look at."""
     with quietly():
         from lensfinder.find import find as run
-    with _Counter() as counter:
+    with RunCounter() as counter:
         table = run(
             images,
             output=output,
@@ -123,7 +99,7 @@ def model(
     """Predict the lens parameters of images of lenses: one row per image, and a page."""
     with quietly():
         from lensfinder.model import model as run
-    with _Counter() as counter:
+    with RunCounter() as counter:
         table = run(
             images,
             output=output,
