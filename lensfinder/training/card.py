@@ -80,17 +80,7 @@ def _inputs(recipe):
 
 
 def _training(recipe, training):
-    source = recipe.data.kind
-    if source == "simulator":
-        source = (
-            f"fresh mocks of `{recipe.data.population}` (seed {recipe.data.seed}), none seen twice"
-        )
-    elif source == "shards":
-        data = training["recipe"]["data"]
-        source = (
-            f"the training split of {data['rows']:,} mocks of `{data['population']}` (seed "
-            f"{data['seed']}), seen again in every epoch"
-        )
+    source = _source(recipe.data, training["recipe"]["data"])
     early = "" if training["finished"] else f" (of {recipe.epochs} in the recipe: stopped early)"
     return [
         "## Training\n\n"
@@ -101,6 +91,24 @@ def _training(recipe, training):
         "one of the lowest validation loss, was kept. Weights are stored as "
         f"{training['stored_as']}; figures are of the stored weights.{_views(recipe)}"
     ]
+
+
+def _source(data, recorded) -> str:
+    """Where the objects came from, in words; `recorded` is what metrics.json holds of it."""
+    if data.kind == "simulator":
+        real = f" with sources of the library `{data.sources}`" if data.sources else ""
+        return f"fresh mocks of `{data.population}`{real} (seed {data.seed}), none seen twice"
+    if data.kind == "shards":
+        return (
+            f"the training split of {recorded['rows']:,} mocks of `{recorded['population']}` "
+            f"(seed {recorded['seed']}), seen again in every epoch"
+        )
+    if data.kind == "mixture":
+        return "; ".join(
+            f"{part.objects} of each batch: {_source(part.data, kept['data'])}"
+            for part, kept in zip(data.parts, recorded["parts"], strict=True)
+        )
+    return data.kind
 
 
 def _views(recipe) -> str:

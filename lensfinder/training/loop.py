@@ -99,7 +99,8 @@ def train(
         Stop so many minutes after the call with a checkpoint; the next call goes on from there.
         At least one step is made.
     workers : int
-        0: batches are made between the steps; 1: by a thread, during them; more: by processes.
+        0: batches are made between the steps; 1: by a thread, during them; more: by processes,
+        where a simulator makes them.
     source : Source or None
         Training data, where the recipe leaves it to the caller (`data: {kind: arrays}`).
     validation : Batch or None
@@ -208,7 +209,8 @@ class _Training:
 
     # --- middle -----------------------------------------------------------------------------------
     def run_to_end(self, watch, workers, validation):
-        pool = WorkerPool(workers) if workers > 1 else None
+        # shards are read by one thread; only what can make any batch is shared among processes
+        pool = WorkerPool(workers) if workers > 1 and hasattr(self.source, "make") else None
         try:
             while not self.state.finished:
                 if self._epoch(watch, workers, pool):

@@ -5,14 +5,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lensfinder.errors import LensfinderError, RecipeError, SpecError, UnknownNameError
 from lensfinder.paths import data_specs_dir
 from lensfinder.specs import load_population, load_survey, read_yaml, validate
 from lensfinder.specs.contract import InputContract
-from lensfinder.specs.population import SOURCE_LIBRARIES
 from lensfinder.tables import COLUMNS
+from lensfinder.training.recipe_data import Arrays, Held, Mixture, Mocks, Shards
 
 TASKS = ("finder", "modeller")
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
@@ -62,72 +62,6 @@ class Named(_Part):
         return self
 
 
-class _Drawn(_Part):
-    """How mocks are drawn: those trained on, and those kept apart for validation and test.
-
-    ``sources: hubble`` lenses real galaxies (those of the Hubble Deep Field picture) instead of
-    Sérsic profiles. ``subtract_lens_light: true`` takes all noiseless light but the source's off
-    the images, which leaves its shot noise (Pearson 2019, section 2.1).
-    """
-
-    sources: Literal[SOURCE_LIBRARIES] | None = None
-    subtract_lens_light: bool = False
-
-    @model_serializer(mode="wrap")
-    def _plain(self, handler):
-        # left out where not asked for: a training begun without these keys can be continued
-        unasked = {"sources": None, "subtract_lens_light": False, "fold": None, "folds": None}
-        return {k: v for k, v in handler(self).items() if k not in unasked or v != unasked[k]}
-
-
-class Mocks(_Drawn):
-    """Objects from the simulator: ``start``, ``start + 1``, ... of one seed; none ever repeats."""
-
-    kind: Literal["simulator"] = "simulator"
-    population: str
-    seed: int = Field(ge=0, lt=2**31)
-    start: int = Field(default=0, ge=0, lt=2**31)
-
-
-class Shards(_Drawn):
-    """The training split of a folder of shards, shuffled anew each epoch from `shuffle_seed`.
-
-    Unless `validation` names mocks, the best epoch is chosen by the validation split. `sources` and
-    `subtract_lens_light` must repeat how the shards were simulated: mocks of `validation` and
-    `test` are drawn alike. With `fold` and `folds`, what is not test is shared among folds, and
-    fold `fold` is the validation split.
-    """
-
-    kind: Literal["shards"]
-    folder: str
-    shuffle_seed: int = Field(default=1, ge=0, lt=2**31)
-    fold: int | None = Field(default=None, ge=0)
-    folds: int | None = Field(default=None, ge=2, le=1000)
-
-    @model_validator(mode="after")
-    def _fold_of_folds(self):
-        if (self.fold is None) != (self.folds is None):
-            raise ValueError("give fold and folds together, or neither.")
-        if self.folds is not None and self.fold >= self.folds:
-            raise ValueError(f"with {self.folds} folds, fold is 0 to {self.folds - 1}.")
-        return self
-
-
-class Arrays(_Part):
-    """Objects that the caller of `train` hands over."""
-
-    kind: Literal["arrays"]
-
-
-class Held(_Part):
-    """Objects kept apart from training, to choose the best epoch or to report figures."""
-
-    population: str
-    seed: int = Field(ge=0, lt=2**31)
-    start: int = Field(default=0, ge=0, lt=2**31)
-    size: int = Field(ge=1, le=10_000_000)
-
-
 class Constant(_Part):
     """One learning rate."""
 
@@ -174,7 +108,7 @@ class Recipe(BaseModel):
         What it predicts; a modeller has `targets`.
     network : Named
         Builder of the zoo and its arguments (preprocessing and augmentation among them).
-    data : Mocks, Shards or Arrays
+    data : Mocks, Shards, Mixture or Arrays
         What it is trained on.
     adapt_size : int
         Objects of the training data that preprocessing layers are adapted to before training.
@@ -202,7 +136,7 @@ class Recipe(BaseModel):
     task: Literal[TASKS]
     targets: tuple[Target, ...] = ()
     network: Named
-    data: Annotated[Mocks | Shards | Arrays, Field(discriminator="kind")]
+    data: Annotated[Mocks | Shards | Mixture | Arrays, Field(discriminator="kind")]
     adapt_size: int = Field(default=2048, ge=1, le=1_000_000)
     validation: Held | None = None
     test: Held | None = None
@@ -230,8 +164,13 @@ class Recipe(BaseModel):
             raise ValueError(f"warmup_steps must be below the total of {self.total_steps} steps.")
         if schedule.kind == "cosine" and schedule.floor > schedule.peak:
             raise ValueError("the floor of the learning rate must not exceed its peak.")
-        if self.data.kind == "simulator" and self.validation is None:
+        if self.data.kind in ("simulator", "mixture") and self.validation is None:
             raise ValueError("validation is missing; give mocks of another seed.")
+        if self.data.kind == "mixture" and self.data.objects != self.batch_size:
+            raise ValueError(
+                f"the parts of the mixture give {self.data.objects} objects, batch_size is "
+                f"{self.batch_size}; they must agree."
+            )
         self._check_disjoint()
         return self
 
@@ -241,9 +180,10 @@ class Recipe(BaseModel):
             for name, held in (("validation", self.validation), ("test", self.test))
             if held is not None
         }
-        if self.data.kind == "simulator":
-            last = self.data.start + self.total_steps * self.batch_size
-            ranges["data"] = (self.data.seed, self.data.start, last)
+        for name, data, batch_size in self._parts():
+            if data.kind == "simulator":
+                last = data.start + self.total_steps * batch_size
+                ranges[name] = (data.seed, data.start, last)
         names = sorted(ranges)
         for index, one in enumerate(names):
             for other in names[index + 1 :]:
@@ -253,6 +193,14 @@ class Recipe(BaseModel):
                         f"{one} (seed {seed}, objects {low} to {high}) and {other} ({low2} to "
                         f"{high2}) share objects; give them different seeds."
                     )
+
+    def _parts(self):
+        """(name, data, objects per batch) of the training data, which may be a mixture."""
+        if self.data.kind != "mixture":
+            return [("data", self.data, self.batch_size)]
+        return [
+            (f"part {k} of data", part.data, part.objects) for k, part in enumerate(self.data.parts)
+        ]
 
     @property
     def total_steps(self) -> int:
@@ -301,9 +249,10 @@ class Recipe(BaseModel):
         if self.bands is None:  # a training begun before there was this key can be continued
             del parts["recipe"]["bands"]
         parts["survey"] = load_survey(self.survey).model_dump(mode="json")
+        parts_of_data = [data for _, data, _ in self._parts()]
         named = {
             part.population
-            for part in (self.data, self.validation)
+            for part in (*parts_of_data, self.validation)
             if getattr(part, "population", None)
         }
         parts["populations"] = {

@@ -312,7 +312,16 @@ def make_source(recipe) -> Source:
     DatasetSpecError
         If the recipe leaves the data to the caller.
     """
-    data = recipe.data
+    if recipe.data.kind != "mixture":
+        return _source(recipe, recipe.data, recipe.batch_size)
+    from lensfinder.training.mixture import MixtureSource
+
+    return MixtureSource(
+        tuple(_source(recipe, part.data, part.objects) for part in recipe.data.parts)
+    )
+
+
+def _source(recipe, data, batch_size) -> Source:
     if data.kind == "simulator":
         return SimulatorSource(
             survey=load_survey(recipe.survey),
@@ -321,9 +330,10 @@ def make_source(recipe) -> Source:
             start=data.start,
             targets=recipe.truth_columns,
             groups=_channels(recipe),
-            batch_size=recipe.batch_size,
+            batch_size=batch_size,
             steps_per_epoch=recipe.steps_per_epoch,
-            **recipe.drawing,
+            sources=data.sources,
+            subtract_lens_light=data.subtract_lens_light,
         )
     if data.kind == "shards":
         from lensfinder.training.shard_source import ShardSource, held_bands
@@ -332,7 +342,7 @@ def make_source(recipe) -> Source:
             folder=data.folder,
             targets=recipe.truth_columns,
             groups=recipe.contract().channels(held_bands(data.folder)),
-            batch_size=recipe.batch_size,
+            batch_size=batch_size,
             shuffle_seed=data.shuffle_seed,
             fold=data.fold,
             folds=data.folds,

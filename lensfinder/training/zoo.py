@@ -271,19 +271,25 @@ def training_facts(recipe, result, dtype: str) -> dict:
 def _portable(recipe) -> dict:
     """The recipe as data, with what a folder of shards holds instead of where it lay."""
     plain = recipe.model_dump(mode="json")
-    if recipe.data.kind == "shards":
-        from lensfinder.data import read_manifest
-
-        manifest = read_manifest(recipe.data.folder)
-        plain["data"] = {
-            "kind": "shards",
-            "population": manifest.population.get("name"),
-            "survey": manifest.survey["name"],
-            "seed": manifest.seed,
-            "rows": manifest.rows,
-            "truth_sha256": manifest.truth_sha256,
-        }
+    plain["data"] = _held(plain["data"])
     return plain
+
+
+def _held(data) -> dict:
+    """What is trained on, without folders."""
+    if data["kind"] == "mixture":
+        return {**data, "parts": [{**part, "data": _held(part["data"])} for part in data["parts"]]}
+    if data["kind"] != "shards":
+        return data
+    from lensfinder.data import read_manifest
+
+    manifest = read_manifest(data["folder"])
+    real = {"sources": data["sources"]} if data.get("sources") else {}
+    return {
+        **{"kind": "shards", "population": manifest.population.get("name")},
+        **{"survey": manifest.survey["name"], "seed": manifest.seed, "rows": manifest.rows},
+        **{"truth_sha256": manifest.truth_sha256, **real},
+    }
 
 
 def adopt(folder):
