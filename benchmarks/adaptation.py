@@ -17,7 +17,7 @@ from _result import write_result
 
 BASE = "compact-finder/euclid-vis"
 VIEW = {"bands": {"VIS": "r"}}
-SURVEY, POPULATION = "kids-ugri", "finder-test"
+SURVEY, POPULATION = "kids-ugri", "bom2022-ground"
 SEED = 20260801
 # images trained on, repeats, test objects, most epochs (None: the default of Tuning)
 SCALES = {
