@@ -4,6 +4,12 @@ Everything below is imported when it is first used, so that ``import lensfinder`
 
 ``find``, ``model``
     Images in, one table row per image out.
+``fit``
+    The mass of each lens by reconstructing its source.
+``clean``
+    Noise and lens light taken off images.
+``audit``
+    Is a reconstructed source real? Fits, verdicts, and fits again until one is.
 ``delays``, ``compare_delays``
     Lensed images of each lens and when they appear; what errors of the lens do to them.
 ``explain``
@@ -14,6 +20,8 @@ Everything below is imported when it is first used, so that ``import lensfinder`
     A pretrained preset as a plain Keras model.
 ``Simulator``, ``simulate``
     Mock lenses, in memory or written to a folder.
+``paint``
+    Lensed arcs of real sources on images of real galaxies.
 ``train``, ``evaluate``, ``adapt``
     Train a recipe; measure a preset on fresh mocks; train a preset on for another survey.
 ``load_survey``, ``load_population``
@@ -31,12 +39,16 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "find": "lensfinder.find",
     "model": "lensfinder.model",
+    "fit": "lensfinder.fit",
+    "clean": "lensfinder.clean",
+    "audit": "lensfinder.audit",
     "delays": "lensfinder.delays",
     "compare_delays": "lensfinder.delays",
     "export": "lensfinder.export",
     "load": "lensfinder.zoo",
     "Simulator": "lensfinder.simulate",
     "simulate": "lensfinder.simulate",
+    "paint": "lensfinder.paint",
     "train": "lensfinder.training",
     "evaluate": "lensfinder.evaluate",
     "adapt": "lensfinder.adapt",

@@ -13,14 +13,19 @@ from typer.core import TyperGroup
 from lensfinder import __version__
 from lensfinder._commands import (
     adapt,
+    audit,
     challenge,
+    clean,
     delays,
     explain,
     export,
+    fits,
+    grid,
     images,
     mocks,
     models,
     networks,
+    paint,
     specs,
 )
 from lensfinder.errors import LensfinderError
@@ -68,14 +73,19 @@ def _lensfinder(
 # In the order of --help: mocks, images in and tables out, networks.
 VERBS = (
     mocks.simulate,
+    paint.paint,
     images.find,
     images.model,
+    fits.fit,
+    clean.clean,
+    audit.audit,
     delays.delays,
     delays.compare_delays,
     export.export,
     images.example,
     explain.explain,
     networks.train,
+    grid.grid,
     networks.evaluate,
     adapt.adapt,
 )

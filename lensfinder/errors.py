@@ -118,6 +118,10 @@ class ArchitectureError(LensfinderError, ValueError):
     """A network cannot be built with these arguments."""
 
 
+class UnscaledDivergenceError(LensfinderError, RuntimeError):
+    """A network with a distribution over its weights is trained without the size of an epoch."""
+
+
 # --- runs -----------------------------------------------------------------------------------------
 class RecipeError(LensfinderError, ValueError):
     """A training recipe cannot be run as written."""
@@ -157,6 +161,10 @@ class PsfError(InversionError):
 
 class SourceGridError(InversionError):
     """A source grid cannot hold the light that is traced to it."""
+
+
+class FitError(InversionError):
+    """No mass model can be fitted to a lens."""
 
 
 class OutputExistsError(LensfinderError, FileExistsError):
@@ -222,6 +230,8 @@ STATUS = FlagSet(
         Flag(256, "edge", "the cutout is cut by the edge of its image"),
         Flag(512, "extreme_pixels", "pixel values are beyond what a survey can record"),
         Flag(1024, "no_score", "the network answered with a number that is not finite"),
+        Flag(2048, "saturated", "a core is cut off at one brightest value"),
+        Flag(4096, "invented_light", "the cleaned image has light that the given one has not got"),
     ),
 )
 
@@ -239,5 +249,22 @@ SYSTEM_STATUS = FlagSet(
         Flag(256, "no_posterior", "too few draws of the posterior are possible lenses"),
         Flag(512, "count_differs", "truth and prediction give different numbers of images"),
         Flag(1024, "no_partner", "the other table has no row of this id"),
+    ),
+)
+
+FIT_STATUS = FlagSet(
+    "fit status",
+    (
+        Flag(1, "unreadable", "the file cannot be read"),
+        Flag(2, "bad_input", "image, noise, PSF or mask cannot be fitted"),
+        Flag(4, "no_arc", "no arc stands out of the noise"),
+        Flag(8, "no_prior", "the table of priors has no usable row of this id"),
+        Flag(16, "no_model", "no mass model within the priors can be inverted"),
+        Flag(32, "not_settled", "the search ended before it had settled on the maximum"),
+        Flag(64, "no_errors", "the evidence does not fall in every direction: no errors"),
+        Flag(128, "prior_edge", "the best model lies in the outermost 0.3 % of a prior"),
+        Flag(256, "strength_at_limit", "the data do not tell how smooth the source is"),
+        Flag(512, "poor_fit", "chi^2 per degree of freedom exceeds 1.5"),
+        Flag(1024, "negative_light", "the fitted lens light is negative over a wide area"),
     ),
 )

@@ -9,7 +9,7 @@ from lensfinder.errors import ArgumentError, PresetError
 from lensfinder.predict import Network
 from lensfinder.predict.labelled import read_labels, score_labelled
 from lensfinder.training.assessment import Assessment, assess
-from lensfinder.training.evaluation import TEST_SEED, MockSample, Scored, score_mocks
+from lensfinder.training.evaluation import TEST_SEED, MockSample, Scored, measure, score_mocks
 from lensfinder.training.products import refuse_taken, write_folder
 from lensfinder.zoo import Preset, fixed_predict, open_preset
 
@@ -92,6 +92,16 @@ def evaluate(
     """
     preset = preset if isinstance(preset, Preset) else open_preset(preset)
     place = None if out is None else Path(out)
+    if preset.task == "cleaner":
+        if any(given is not None for given in (images, labels, out)):
+            raise ArgumentError(
+                "A cleaner is measured on mocks, whose true images are known, and its figures are "
+                "numbers alone. Leave images, labels and the output away."
+            )
+        sample = _mocks(preset, n or MOCKS, seed, population, survey)
+        predict = fixed_predict(preset.load())
+        terms = {"contract": preset.contract, "task": preset.task, "targets": preset.targets}
+        return {"preset": preset.name, **measure(predict, sample, note=note, **terms)}
     if place is not None:
         refuse_taken(place, preset.task, table=table, overwrite=overwrite)
     if images is None and labels is None:
@@ -137,6 +147,7 @@ def _mocks(preset, n, seed, population, survey) -> MockSample:
         seed,
         sources=measured_on.get("sources"),
         subtract_lens_light=bool(measured_on.get("subtract_lens_light")),
+        plane=measured_on.get("plane", "S1"),
     )
 
 

@@ -8,6 +8,7 @@ from lensfinder.predict import (
     BATCH_SIZE,
     Fitting,
     Network,
+    Readout,
     Rows,
     Run,
     batches,
@@ -16,7 +17,7 @@ from lensfinder.predict import (
     metadata,
     page_path,
 )
-from lensfinder.tables import build_table, check_output, refuse_existing, write_table
+from lensfinder.tables import COLUMNS, build_table, check_output, refuse_existing, write_table
 
 MODELLER = "compact-modeller/euclid-vis"
 
@@ -71,7 +72,10 @@ def model(
     astropy.table.Table
         One row per image, in their order: ``id``, the preset's targets (``theta_E`` in arcsec,
         ``e1``, ``e2``, ...), ``q`` and ``phi`` (rad, from +x towards +y) derived from e1 and e2,
-        ``status`` and ``message``. Numbers are NaN where status is not ``ok``.
+        ``status`` and ``message``. Numbers are NaN where status is not ``ok``. A preset with
+        posteriors adds for each parameter its ``_std``, ``_p16``, ``_p50`` and ``_p84``, and
+        ``unsure``: 1 where a spread is larger than for 99 of 100 lenses that the preset was
+        validated on, as for an image of no lens; the message says of what.
 
     Raises
     ------
@@ -95,16 +99,15 @@ def model(
     for listener in following:
         listener.start(Run("model", network))
 
-    rows = Rows()
+    rows, readout = Rows(), Readout(network)
     for chunk in batches(source, network.batch_size):
-        answers = network(chunk, resample=resample, fitting=fitting)
+        answers = readout(network(chunk, resample=resample, fitting=fitting))
         first = rows.add(chunk, answers)
         for listener in following:
             listener.batch(first, chunk, answers)
 
-    targets = network.preset.targets
-    columns, values = rows.columns(len(targets))
-    parameters, remarks = parameter_columns(targets, values)
+    columns, values = rows.columns(len(readout.names))
+    parameters, remarks = parameter_columns(readout.names, values, limits=readout.limits)
     columns = {
         "id": columns["id"],
         **parameters,
@@ -127,25 +130,28 @@ def model(
     return table
 
 
-def parameter_columns(targets, values) -> tuple[dict[str, np.ndarray], list[str]]:
+def parameter_columns(names, values, *, limits=None) -> tuple[dict[str, np.ndarray], list[str]]:
     """Columns of a modeller's answers, with the axis ratio and angle that follow from e1 and e2.
 
     Parameters
     ----------
-    targets : sequence of str
-        What the network predicts, in order.
-    values : array (N, targets)
+    names : sequence of str
+        What the network predicts, in order, and perhaps the spreads (`Readout.names`).
+    values : array (N, names)
         Its answers, in physical units; NaN where there is none.
+    limits : dict of str to float or None
+        Standard deviations beyond which a row is marked.
 
     Returns
     -------
-    columns : dict of str to array (N,) float32
-        The targets, then q and phi if e1 and e2 are among them.
+    columns : dict of str to array (N,)
+        The targets, q and phi if e1 and e2 are among them, the spreads, and with limits ``unsure``.
     remarks : list of str
         Per row, what is unphysical about the answer; empty if nothing is. Such numbers are kept as
         they are; a derived one that does not exist is NaN.
     """
-    columns = {name: values[:, i].astype(np.float32) for i, name in enumerate(targets)}
+    given = {name: values[:, i].astype(np.float32) for i, name in enumerate(names)}
+    columns = {name: column for name, column in given.items() if name in COLUMNS}
     remarks = [""] * len(values)
     if "theta_E" in columns:
         for row in np.flatnonzero(columns["theta_E"] <= 0):
@@ -162,7 +168,21 @@ def parameter_columns(targets, values) -> tuple[dict[str, np.ndarray], list[str]
             remarks[row] = join_messages(
                 [remarks[row]], ["the predicted ellipticity is beyond 1, so q and phi do not exist"]
             )[0]
+    columns |= given
+    if limits:
+        columns["unsure"] = _unsure(columns, limits, remarks)
     return columns, remarks
+
+
+def _unsure(columns, limits, remarks) -> np.ndarray:
+    """1 where a spread is beyond its limit; says so in the remarks."""
+    beyond = {name: columns[f"{name}_std"] > limit for name, limit in limits.items()}
+    marked = np.any(list(beyond.values()), axis=0)
+    for row in np.flatnonzero(marked):
+        of = ", ".join(name for name, found in beyond.items() if found[row])
+        words = f"the spread of {of} is larger than for 99 of 100 lenses of the validation"
+        remarks[row] = "; ".join(filter(None, (remarks[row], words)))
+    return marked.astype(np.int16)
 
 
 def join_messages(first, second) -> list[str]:
@@ -185,6 +205,7 @@ class CandidateModeller:
 
     def __init__(self, network: Network, *, resample: bool, fitting: Fitting | None = None):
         self.network, self.resample, self.fitting = network, resample, fitting
+        self._readout = Readout(network)
         self._waiting, self._rows = [], []
         self._answers: dict[int, tuple[np.ndarray, int, str]] = {}
 
@@ -219,17 +240,19 @@ class CandidateModeller:
             Per row, what is wrong with the answer.
         """
         self._flush()
-        targets = self.network.preset.targets
-        values = np.full((count, len(targets)), np.nan, np.float32)
+        names, limits = self._readout.names, self._readout.limits
+        values = np.full((count, len(names)), np.nan, np.float32)
         status, messages = [""] * count, [""] * count
         for row, (answer, bits, message) in self._answers.items():
             values[row], status[row], messages[row] = answer, STATUS.decode(bits), message
-        columns, remarks = parameter_columns(targets, values)
+        columns, remarks = parameter_columns(names, values, limits=limits)
         return {"model_status": status, **columns}, join_messages(messages, remarks)
 
     def _flush(self):
         if self._waiting:
-            answers = self.network(self._waiting, resample=self.resample, fitting=self.fitting)
+            answers = self._readout(
+                self.network(self._waiting, resample=self.resample, fitting=self.fitting)
+            )
             for i, row in enumerate(self._rows):
                 self._answers[row] = (
                     answers.values[i],

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from lensfinder.errors import InputContractError
-from lensfinder.zoo import predict, presets, registry, saving, weights
+from lensfinder.zoo import predict, presets, registry, saving, set_training_objects, weights
 
 EXTREMES = (0.0, 1e6, -1e6, 1e-12)  # constant images, beyond what a survey records in e-/s
 
@@ -33,10 +33,10 @@ def check_network(name: str, contract, task: str, *, targets=None, arguments=Non
         An architecture of `lensfinder.zoo.names()`.
     contract : InputContract
         What it is fed.
-    task : {"finder", "modeller"}
+    task : {"finder", "modeller", "cleaner", "auditor"}
         What it is built for.
     targets : sequence of str or None
-        What a modeller predicts.
+        What a modeller or a cleaner predicts.
     arguments : dict or None
         Arguments of the architecture.
     rows : int
@@ -60,7 +60,7 @@ def check_network(name: str, contract, task: str, *, targets=None, arguments=Non
 
     model = make()
     images = random_images(contract, rows, seed=1)
-    outputs = len(registry.check_targets(task, targets))
+    outputs = registry.output_shape(contract, task, targets)
     check_interface(model, contract, outputs, images)
     _check_seeds(model, make())
     _check_extremes(model, contract, images, task)
@@ -110,13 +110,13 @@ def outputs_of(model, images) -> np.ndarray:
 
     Returns
     -------
-    array (N, outputs)
+    array (N, outputs) or (N, planes, H, W, bands)
         As numpy.
     """
     return keras.ops.convert_to_numpy(model(images, training=False))
 
 
-def check_interface(model, contract, outputs: int, images) -> None:
+def check_interface(model, contract, outputs, images) -> None:
     """Check names, shapes and dtypes of inputs and outputs.
 
     Parameters
@@ -125,8 +125,8 @@ def check_interface(model, contract, outputs: int, images) -> None:
         The model.
     contract : InputContract
         What it should be fed.
-    outputs : int
-        How many numbers it should give per object.
+    outputs : int or tuple of int
+        How many numbers it should give per object, or their shape.
     images : dict of str to array
         A batch.
 
@@ -139,7 +139,8 @@ def check_interface(model, contract, outputs: int, images) -> None:
     _require(shapes == contract.shapes, f"inputs {contract.shapes}", shapes)
     rows = len(next(iter(images.values())))
     result = outputs_of(model, images)
-    _require(result.shape == (rows, outputs), f"outputs {(rows, outputs)}", result.shape)
+    expected = (rows, *np.atleast_1d(outputs).tolist())
+    _require(result.shape == expected, f"outputs {expected}", result.shape)
     _require(result.dtype == np.float32, "float32 outputs", result.dtype)
     weights.weight_table(model)  # raises if two weights share a name
 
@@ -171,7 +172,7 @@ def _check_extremes(model, contract, images, task) -> None:
         x[:, 3, 3] = 1e6
     result = outputs_of(model, hot)
     _require(np.all(np.isfinite(result)), "finite outputs beside a pixel of 1e6", result)
-    if task == "finder":
+    if task in ("finder", "auditor"):
         _require(np.all((result >= 0) & (result <= 1)), "probabilities", result)
 
 
@@ -191,11 +192,12 @@ def _check_config(model, images) -> None:
     _same(outputs_of(model, images), outputs_of(rebuilt, images), "a config round trip")
 
 
-def _check_step(model, images, outputs: int) -> None:
+def _check_step(model, images, outputs) -> None:
     rows = len(next(iter(images.values())))
+    set_training_objects(model, rows)
     model.compile(optimizer=keras.optimizers.SGD(1e-3), loss="mse", jit_compile=False)
     before = _arrays(model)
-    loss = model.train_on_batch(images, np.full((rows, outputs), 0.5, np.float32))
+    loss = model.train_on_batch(images, np.full((rows, *outputs), 0.5, np.float32))
     _require(np.all(np.isfinite(loss)), "a finite loss", loss)
     after = _arrays(model)
     bad = [name for name, x in after.items() if not np.all(np.isfinite(x))]

@@ -67,6 +67,27 @@ DOORS = {
         options_only={"count", "output", *FITTING},
     ),
     "simulate": Door("lensfinder.simulate", python_only={"progress"}),
+    "paint": Door(
+        "lensfinder.paint",
+        python_only={"settings", "reading", "source_reading", "progress"},
+        options_only={
+            *("kind", "theta_e", "min_theta_e", "max_theta_e", "per_bin", "band", "poisson"),
+            *("centre_scatter", "q_scatter", "angle_scatter", "independent_share", "max_shear"),
+            *("non_lenses", "cosmology", "layout", "band_map", "resample", "max_bad_fraction"),
+            *("psf_scale", "assume_pixel_scale", "assume_unit", "assume_zero_point"),
+            *("source_layout", "source_band_map", "source_pixel_scale", "source_unit"),
+            "source_zero_point",
+        },
+    ),
+    "audit": Door(
+        "lensfinder.audit.run",
+        python_only={"reading", "fitting", "watch"},
+        options_only={
+            *("method", "lens_light", "shear", "band", "layout", "psf_fwhm", "exposure"),
+            *("assume_pixel_scale", "source", "residual", "noise", "source_scale", "pixel_scale"),
+            *("theta_e", "pyautolens", "coolest"),
+        },
+    ),
     "train": Door(
         "lensfinder.training",
         python_only={"out", "source", "validation", "listener"},

@@ -68,6 +68,8 @@ def test_status_bits_never_change():
         "edge": 256,
         "extreme_pixels": 512,
         "no_score": 1024,
+        "saturated": 2048,
+        "invented_light": 4096,
     }
     assert STATUS.as_dict() == published
 

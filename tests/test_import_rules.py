@@ -35,7 +35,7 @@ FLOORS = (
     ("data", "training", "zoo", "simulate", "inversion", "posterior"),
     (
         *("predict", "find", "model", "clean", "fit", "audit", "adapt", "explain", "scan"),
-        *("delays", "export"),
+        *("delays", "export", "paint"),
         *("evaluate", "testing"),
     ),
     ("report", "inspect"),

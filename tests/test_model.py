@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 from astropy import units as u
 
+import lensfinder
 from lensfinder.errors import PresetError
 from lensfinder.lensing import Ellipticity
 from lensfinder.model import model, parameter_columns
+from lensfinder.posterior import Posterior, spread_names
+from lensfinder.predict import posterior_of
 from lensfinder.tables import read_table
+from lensfinder.zoo.calibration import Spread
 from tests import tiny
 
 
@@ -61,3 +65,76 @@ def test_a_finder_cannot_model(tmp_path):
     finder = tiny.save(tmp_path, "finder")
     with pytest.raises(PresetError, match="Expected a modeller"):
         model(tiny.images(2), preset=finder)
+
+
+@pytest.fixture(scope="module")
+def unsure(tmp_path_factory):
+    """A modeller with posteriors, calibrated so that its spread of e1 is beyond its limit."""
+    return tiny.save(
+        tmp_path_factory.mktemp("unsure"),
+        "modeller",
+        targets=("theta_E", "e1", "e2"),
+        arguments={"components": 2, "symmetric": True},
+        calibration=Spread(scales=(2, 1, 1), limits=(100, 1e-3, 100), objects=200),
+    )
+
+
+def test_posteriors_fill_columns_and_say_where_nothing_is_known(unsure, tmp_path):
+    cutouts = tiny.cutouts(5)
+    cutouts[2].bands["VIS"][3, 3] = np.nan
+    table = model(cutouts, preset=unsure, batch_size=2, output=tmp_path / "t.ecsv", report=True)
+    spreads = spread_names(("theta_E", "e1", "e2"))
+    assert table.colnames == [
+        *("id", "theta_E", "e1", "e2", "q", "phi"), *spreads, *("unsure", "status", "message")
+    ]  # fmt: skip
+    assert table["theta_E_p84"].unit == u.arcsec
+    good = [0, 1, 3, 4]
+    assert all(np.isnan(table[name][2]) for name in spreads)
+    assert table["status"][2] == "nan_pixels"
+    answers = np.asarray(lensfinder.load(unsure)(tiny.images(5)))
+    expected = Posterior.of(answers, ("theta_E", "e1", "e2"))
+    for i, name in enumerate(("theta_E", "e1", "e2")):
+        # float32, and padded batches of two instead of five
+        np.testing.assert_allclose(
+            table[name][good], expected.mean()[good, i], rtol=0, atol=1e-5, err_msg=name
+        )
+        np.testing.assert_allclose(
+            table[f"{name}_std"][good], expected.std()[good, i], rtol=1e-4, err_msg=name
+        )
+        assert (table[f"{name}_p16"][good] < table[f"{name}_p84"][good]).all()
+    assert list(table["unsure"]) == [1, 1, 0, 1, 1]
+    assert "spread of e1 is larger" in table["message"][0]
+    assert "theta_E" not in table["message"][0]
+    assert " ± " in (tmp_path / "t.report.html").read_text(encoding="utf-8")
+
+
+def test_an_ensemble_knows_less_where_its_members_disagree(unsure, tmp_path):
+    targets = ("theta_E", "e1", "e2")
+    other = tiny.save(tmp_path, "modeller", seed=2, targets=targets, arguments={"components": 1})
+    one, two, both = (
+        posterior_of(given, tiny.images(4)) for given in (unsure, other, [unsure, other])
+    )
+    assert len(both.weights) == len(one.weights) + len(two.weights)
+    np.testing.assert_allclose(both.mean(), (one.mean() + two.mean()) / 2, rtol=0, atol=1e-9)
+    inner = (one.std() ** 2 + two.std() ** 2) / 2
+    apart = ((one.mean() - two.mean()) / 2) ** 2
+    np.testing.assert_allclose(both.std() ** 2, inner + apart, rtol=1e-9)
+    assert apart.max() > 0
+    values = tiny.save(tmp_path, "modeller", seed=3, targets=targets)
+    with pytest.raises(PresetError, match="no posterior"):
+        posterior_of(values, tiny.images(4))
+    fewer = tiny.save(
+        tmp_path, "modeller", seed=4, targets=("theta_E",), arguments={"components": 1}
+    )
+    with pytest.raises(PresetError, match="same targets"):
+        posterior_of([unsure, fewer], tiny.images(4))
+
+
+def test_a_search_fills_the_same_columns(unsure, tmp_path):
+    finder = tiny.save(tmp_path, "finder")
+    found = lensfinder.find(
+        tiny.images(6), preset=finder, model=unsure, threshold=0.0, report=False
+    )
+    alone = model(tiny.images(6), preset=unsure, report=False)
+    for name in ("theta_E", "q_p16", "phi_std", "unsure"):
+        np.testing.assert_array_equal(found[name], alone[name], err_msg=name)

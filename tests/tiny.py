@@ -18,13 +18,24 @@ def contract(*, stamp=STAMP, groups=("vis",), survey="euclid-vis") -> InputContr
     return InputContract(survey=survey, groups=tuple(known[name] for name in groups))
 
 
-def save(folder, task="finder", *, seed=1, stretch="arcsinh", targets=None, metrics=None, **terms):
+def save(
+    folder,
+    task="finder",
+    *,
+    seed=1,
+    stretch="arcsinh",
+    targets=None,
+    metrics=None,
+    arguments=None,
+    calibration=None,
+    **terms,
+):
     """Save a compact network with random weights as a preset; returns its folder as text."""
     import keras
 
     keras.utils.set_random_seed(seed)
     builder = {"finder": "compact_finder", "modeller": "compact_modeller"}[task]
-    arguments = {"widths": (4,), "units": 4, "stretch": stretch}
+    arguments = {"widths": (4,), "units": 4, "stretch": stretch, **(arguments or {})}
     agreed = contract(**terms)
     model = zoo.build(builder, agreed, task, targets=targets, **arguments)
     for variable in model.weights:  # random norms and biases too, so that scores spread
@@ -46,6 +57,7 @@ def save(folder, task="finder", *, seed=1, stretch="arcsinh", targets=None, metr
         contract=agreed,
         metrics={"finder": {"roc_auc": 0.5}} if metrics is None else metrics,
         card="For tests.",
+        calibration=calibration,
     )
     return str(place)
 

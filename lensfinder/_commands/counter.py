@@ -4,6 +4,8 @@
 class Counter:
     """A listener that counts images, for people only: silent where stderr is no terminal."""
 
+    unit = "images"
+
     def __enter__(self):
         from rich.console import Console
 
@@ -20,7 +22,7 @@ class Counter:
 
     def _count(self, images):
         self._done += images
-        self._status.update(f"{self._words}: {self._done:,} images")
+        self._status.update(f"{self._words}: {self._done:,} {self.unit}")
 
     def finish(self, table):
         """The table is complete; the count ends with the ``with`` block."""
@@ -36,6 +38,21 @@ class RunCounter(Counter):
         self._count(len(cutouts))
 
 
+class AuditCounter(Counter):
+    """Follows `audit`: counts fits."""
+
+    unit = "fits"
+
+    def start(self, classifier, places):
+        self._begin(f"audit by {classifier.name}")
+
+    def fitted(self, row, identity, record, fit, images):
+        self._count(1)
+
+    def audited(self, row, identity, history, message):
+        """A lens is done; its fits have been counted."""
+
+
 class ExplainCounter(Counter):
     """Follows `explain`."""
 
@@ -43,4 +60,22 @@ class ExplainCounter(Counter):
         self._begin(f"{method} of {network.preset.name}")
 
     def explained(self, row, cutout, images, p_lens, explanation):
+        self._count(1)
+
+
+class FitCounter(Counter):
+    """Follows `fit`: the lens, and its best residual so far."""
+
+    def __enter__(self):
+        super().__enter__()
+        self._begin("fitting")
+        return self
+
+    def progress(self, name, progress):
+        self._status.update(
+            f"{name}: {progress.stage}, {progress.evaluations:,} models, chi2 per pixel "
+            f"{progress.chi2_per_pixel:.3g}, theta_E {progress.mass.theta_E:.3f}"
+        )
+
+    def fitted(self, fitted):
         self._count(1)

@@ -19,6 +19,10 @@ def train(
         int | None, typer.Option(help="0 none, 1 a thread, more: processes.")
     ] = None,
     folds: Annotated[int | None, typer.Option(help="Cross-validate: once per fold.")] = None,
+    procedure: Annotated[
+        str | None,
+        typer.Option(help="With --folds: per-fold, or mean-curve to train on all folds at last."),
+    ] = None,
     objects: Annotated[
         int | None, typer.Option(help="With --folds: mocks that are stored.")
     ] = None,
@@ -26,11 +30,13 @@ def train(
 ) -> None:
     """Train a recipe, or go on with a training that was interrupted."""
     if folds is not None:
-        given = options.given(minutes=minutes, workers=workers, objects=objects, shards=shards)
+        given = options.given(
+            minutes=minutes, workers=workers, objects=objects, shards=shards, procedure=procedure
+        )
         _cross_validate(recipe, output, folds=folds, resume=resume, **given)
         return
-    if objects is not None or shards is not None:
-        raise typer.BadParameter("--objects and --shards go with --folds.")
+    if any(option is not None for option in (objects, shards, procedure)):
+        raise typer.BadParameter("--objects, --shards and --procedure go with --folds.")
     with quietly():
         from lensfinder.training import train as run
     result = run(recipe, output, resume=resume, **options.given(minutes=minutes, workers=workers))
@@ -58,6 +64,12 @@ def _cross_validate(recipe, output, *, folds, **given) -> None:
             mean, std = row[f"{sample}_mean"], row[f"{sample}_std"]
             typer.echo(f"{row['figure']:24} {mean:.4f} +- {std:.4f}")
         typer.echo(f"over {folds} folds, on the {sample} sample")
+    if result.final is not None:
+        final = result.final
+        typer.echo(
+            f"trained on all folds to epoch {final['epochs']}, where their mean validation loss is "
+            f"{final['mean_val_loss']:.5g}"
+        )
     done = f"{len(result.folds)} of {folds} folds"
     typer.echo(f"{'finished' if result.finished else f'to be resumed ({done})'}  {result.folder}")
 

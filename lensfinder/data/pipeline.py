@@ -52,8 +52,8 @@ def dataset(
         Objects per batch.
     split : {None, "train", "validation", "test"}
         Part of the data set, by a hash of the id (`lensfinder.data.splits`).
-    fold, folds : int or None
-        Cross-validation within what is not test.
+    fold, folds : int, "all" or None
+        Cross-validation within what is not test (`lensfinder.data.splits.select`).
     shuffle_seed : int or None
         None keeps the order of the shards.
     epoch : int
@@ -205,8 +205,8 @@ def load_arrays(folder, *, targets, split=None, fold=None, folds=None):
         Numeric truth columns.
     split : {None, "train", "validation", "test"}
         Part of the data set.
-    fold, folds : int or None
-        Cross-validation within what is not test.
+    fold, folds : int, "all" or None
+        Cross-validation within what is not test (`lensfinder.data.splits.select`).
 
     Returns
     -------

@@ -10,6 +10,7 @@ import numpy as np
 from lensfinder.errors import DatasetSpecError, UnknownNameError
 
 SPLITS = ("train", "validation", "test")
+ALL = "all"  # instead of a fold: train on all of them
 FRACTIONS = (0.8, 0.1, 0.1)
 
 
@@ -80,9 +81,12 @@ def select(ids, *, split=None, fold=None, folds=None) -> np.ndarray:
         Names of the objects.
     split : {None, "train", "validation", "test"}
         The part; None takes everything.
-    fold, folds : int or None
+    fold : int, "all" or None
         With k folds, everything outside the test set is shared among them: validation is fold
-        `fold`, training the rest. Test does not change.
+        `fold`, training the rest. With "all" they are training and nothing is validation. Test
+        does not change.
+    folds : int or None
+        The number of folds.
 
     Returns
     -------
@@ -105,6 +109,8 @@ def select(ids, *, split=None, fold=None, folds=None) -> np.ndarray:
     part = split_of(ids)
     if folds is None or split == "test":
         return part == split
+    if fold == ALL:
+        return (part != "test") & (split == "train")
     if not 0 <= fold < folds:
         raise DatasetSpecError(f"With {folds} folds, fold is 0 to {folds - 1}. Received: {fold}.")
     held_out = fold_of(ids, folds) == fold

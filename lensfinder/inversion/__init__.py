@@ -14,6 +14,14 @@ import importlib
 # Name: module that holds it. Read on first use, so that a mask does not cost scikit-image.
 _HOMES = {
     "engine": ("Inverter", "invert"),
+    "lens_fit": ("Estimate", "LensFit", "Maximum"),
+    "memory": ("Memory",),
+    "light": ("LensLight", "fit_light"),
+    "one_lens": ("fit_lens",),
+    "parametric": ("maximise", "nested"),
+    "priors": ("MassPrior",),
+    "search": ("Progress",),
+    "frame": ("classifier_inputs", "classifier_inputs_from_arrays", "reconstruction_contract"),
     "grids": ("AdaptiveGrid", "RectangularGrid"),
     "mask": ("AnnularMask", "annular_mask"),
     "mass": ("Mass", "MassModel"),
@@ -22,6 +30,7 @@ _HOMES = {
     "pixels": ("annulus",),
     "reference": ("invert_dense",),
     "regularisation": ("Regularisation",),
+    "relation": ("Line", "Relation", "load_relation", "relation_names"),
     "result": ("Evidence", "Inversion"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from lensfinder.errors import InversionError, SourceGridError
 from lensfinder.inversion.grids import AdaptiveGrid, RectangularGrid, check_coverage
+from lensfinder.inversion.light import light_basis
 from lensfinder.inversion.mass import Mass
 from lensfinder.inversion.observation import observe
 from lensfinder.inversion.regularisation import Regularisation, log_determinant
@@ -37,6 +38,9 @@ class Inverter:
         How to divide the source; 800 pixels that follow the magnification when absent.
     regularisation : Regularisation, optional
         Smoothness of the source; ``constant`` of best strength when absent.
+    light : array (M, H, W), optional
+        Blurred images of components of the lens light. Their amplitudes are free: what they can
+        explain of the image is not asked of the source.
 
     Attributes
     ----------
@@ -54,7 +58,16 @@ class Inverter:
     """
 
     def __init__(
-        self, image, noise, *, psf, pixel_scale, mask=None, source=None, regularisation=None
+        self,
+        image,
+        noise,
+        *,
+        psf,
+        pixel_scale,
+        mask=None,
+        source=None,
+        regularisation=None,
+        light=None,
     ):
         if mask is None:
             # scikit-image is not needed by who brings a mask, and takes a while to import.
@@ -73,6 +86,7 @@ class Inverter:
         self._average = _averaging(len(seen), sub * sub)
         self._blur = (sparse.diags_array(1.0 / seen.noise) @ seen.blur).tocsr()
         self._data = seen.data / seen.noise
+        self._light = None if light is None else light_basis(light, seen)
         self._log_noise = float(np.log(2.0 * np.pi * seen.noise**2).sum())
 
     def system(self, mass: Mass) -> LinearSystem:
@@ -104,16 +118,23 @@ class Inverter:
         sharp = mapping_matrix(numbers, weights, self._average, len(mesh))
         seen = self._blur @ sharp
         C = self.regularisation.matrix(mesh)
+        F, data = curvature(seen, self.observation.tiles), self._data
+        if self._light is not None:
+            # A flat prior of the amplitudes, integrated over: all is projected beside the light.
+            shared = seen.T @ self._light
+            F -= shared @ shared.T
+            data = data - self._light @ (self._light.T @ data)
         return LinearSystem(
             mesh=mesh,
             sharp=sharp,
             seen=seen,
-            data=self._data,
-            F=curvature(seen, self.observation.tiles),
-            D=seen.T @ self._data,
+            data=data,
+            F=F,
+            D=seen.T @ data,
             C=C,
             log_det_C=log_determinant(C),
             log_noise=self._log_noise,
+            light=self._light,
         )
 
     def evaluate(self, mass: Mass, *, strength=None, start=None) -> Evidence:
@@ -198,6 +219,10 @@ class Inverter:
         factor = system.factor(strength)
         source, covariance = system.solve(factor), system.covariance(factor)
         error, C = np.sqrt(np.diagonal(covariance)), system.C.tocoo()
+        seen, light, amplitudes = system.seen @ source, None, 0
+        if self._light is not None:
+            light = (self._light @ (self._light.T @ (self._data - seen))) * self.observation.noise
+            amplitudes = self._light.shape[1]
         return Inversion(
             observation=self.observation,
             mass=mass,
@@ -206,7 +231,7 @@ class Inverter:
             source=source,
             source_error=error,
             sharp=system.sharp @ source,
-            model=(system.seen @ source) * self.observation.noise,
+            model=seen * self.observation.noise,
             magnification=magnification_of(
                 source,
                 error,
@@ -215,7 +240,10 @@ class Inverter:
                 pixel_area=self.observation.pixel_scale**2,
             ),
             # tr((F + H)^-1 F) = S - tr((F + H)^-1 H), and H is sparse
-            degrees_of_freedom=float(len(source) - strength * (covariance[C.row, C.col] @ C.data)),
+            degrees_of_freedom=float(
+                len(source) - strength * (covariance[C.row, C.col] @ C.data) + amplitudes
+            ),
+            light=light,
         )
 
     def _strength(self, system, strength, start):

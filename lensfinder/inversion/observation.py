@@ -235,6 +235,33 @@ def checked_psf(psf, shape):
     return kernel / kernel.sum()
 
 
+def trimmed_psf(psf, *, kept) -> np.ndarray:
+    """The smallest middle part of a PSF that holds most of its light.
+
+    Parameters
+    ----------
+    psf : array (h, w)
+        Sides odd, or the PSF is given back as it is.
+    kept : float
+        Fraction of the light.
+
+    Returns
+    -------
+    array (k, k)
+        The middle, of unit sum.
+    """
+    psf = np.asarray(psf, dtype=np.float64)
+    total = psf.sum()
+    if psf.ndim != 2 or not all(side % 2 for side in psf.shape) or not total > 0:
+        return psf  # what is wrong with it, the inversion says
+    middle = [side // 2 for side in psf.shape]
+    for half in range(1, min(middle) + 1):
+        part = psf[middle[0] - half : middle[0] + half + 1, middle[1] - half : middle[1] + half + 1]
+        if part.sum() >= kept * total:
+            return part / part.sum()
+    return psf / total
+
+
 def blur_operator(kernel, shape, rows, columns):
     """Convolution with a kernel, restricted to some pixels of an image.
 

@@ -78,7 +78,9 @@ class Inversion:
         three standard deviations (of all, if none does).
     degrees_of_freedom : float
         Number of source parameters that the data determine: ``tr((F + H)^-1 F)``, the gamma of
-        Suyu et al. (2006).
+        Suyu et al. (2006); plus the number of amplitudes of the lens light.
+    light : array (N,), optional
+        Lens light at the fitted pixels, where it was fitted too.
     """
 
     observation: Observation
@@ -91,6 +93,7 @@ class Inversion:
     model: np.ndarray
     magnification: float
     degrees_of_freedom: float
+    light: np.ndarray | None = None
 
     @property
     def log_evidence(self):
@@ -113,20 +116,29 @@ class Inversion:
         return self.observation.image(self.model)
 
     @property
+    def light_image(self):
+        """Fitted lens light (H, W); 0 outside the mask, and where none was fitted."""
+        return self.observation.image(0.0 if self.light is None else self.light)
+
+    @property
     def sharp_image(self):
         """Lensed source before blurring (H, W); 0 outside the mask."""
         return self.observation.image(self.sharp)
 
     @property
     def residual(self):
-        """Image minus model (H, W); 0 outside the mask."""
-        return self.observation.image(self.observation.data - self.model)
+        """Image minus model and lens light (H, W); 0 outside the mask."""
+        return self.observation.image(self._left)
 
     @property
     def normalised_residual(self):
         """Residual in units of the noise (H, W); 0 outside the mask."""
-        seen = self.observation
-        return seen.image((seen.data - self.model) / seen.noise)
+        return self.observation.image(self._left / self.observation.noise)
+
+    @property
+    def _left(self):
+        left = self.observation.data - self.model
+        return left if self.light is None else left - self.light
 
     @property
     def chi2_map(self):

@@ -41,6 +41,9 @@ class LinearSystem:
         ``ln det C``.
     log_noise : float
         ``sum ln(2 pi sigma^2)``.
+    light : array (N, K), optional
+        Orthonormal basis of the lens light in units of the noise; `data`, `F` and `D` are what is
+        left beside it.
     """
 
     mesh: RectangularMesh | DelaunayMesh
@@ -52,6 +55,7 @@ class LinearSystem:
     C: sparse.csr_array
     log_det_C: float
     log_noise: float
+    light: np.ndarray | None = None
 
     def factor(self, strength):
         """Cholesky factor of ``F + strength C``.
@@ -105,6 +109,8 @@ class LinearSystem:
         factor = self.factor(strength) if factor is None else factor
         source = self.solve(factor)
         residual = self.data - self.seen @ source
+        if self.light is not None:
+            residual -= self.light @ (self.light.T @ residual)
         return dict(
             chi2=float(residual @ residual),
             smoothness=strength * float(source @ (self.C @ source)),

@@ -6,6 +6,8 @@ Everything streams: at most one batch of cutouts is held, however many there are
 from lensfinder.predict.fitting import Fitting
 from lensfinder.predict.images import batches, cutouts_of
 from lensfinder.predict.network import BATCH_SIZE, Answers, Network, Rows
+from lensfinder.predict.posteriors import posterior_of
+from lensfinder.predict.readout import Readout
 from lensfinder.predict.run import Listener, Run, command_line, listeners, metadata, page_path
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "Fitting",
     "Listener",
     "Network",
+    "Readout",
     "Rows",
     "Run",
     "batches",
@@ -22,4 +25,5 @@ __all__ = [
     "listeners",
     "metadata",
     "page_path",
+    "posterior_of",
 ]

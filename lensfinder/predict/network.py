@@ -20,7 +20,7 @@ class Answers:
     ----------
     images : dict of str to array (N, H, W, bands)
         What it was shown, in the contract's unit; zeros for rows with a problem.
-    values : array (N, outputs) float32
+    values : array (N, outputs) or (N, planes, H, W, bands) float32
         Its answers; NaN for rows with a problem.
     status : array (N,) int
         Bits of `STATUS`.
@@ -42,7 +42,7 @@ class Network:
     name : str or path
         Preset, or folder of one.
     task : str
-        What the preset must be for: ``"finder"`` or ``"modeller"``.
+        What the preset must be for: ``"finder"``, ``"modeller"`` or ``"cleaner"``.
     batch_size : int
         Objects per step.
 
@@ -99,7 +99,8 @@ class Network:
         status = np.array(batch.status, np.int64)
         values = np.array(self._predict(batch.images), np.float32)  # a copy we may write to
         messages = [clean_message(text) for text in batch.messages]
-        broken = (status == 0) & ~np.isfinite(values).all(axis=1)
+        finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        broken = (status == 0) & ~finite
         status[broken] |= STATUS["no_score"]
         values[status != 0] = np.nan
         for row in np.flatnonzero(status):

@@ -23,7 +23,7 @@ class Run:
     Attributes
     ----------
     task : str
-        ``"find"`` or ``"model"``.
+        ``"find"``, ``"model"`` or ``"clean"``.
     network : Network
         The network that answers first.
     modeller : Network or None
@@ -78,7 +78,7 @@ def metadata(verb: str, network: Network, images, options: Mapping, columns: Map
     Parameters
     ----------
     verb : str
-        ``"find"`` or ``"model"``.
+        ``"find"``, ``"model"`` or ``"clean"``.
     network : Network
         What answered.
     images : object

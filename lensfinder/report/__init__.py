@@ -7,13 +7,19 @@ import importlib
 
 _HOMES = {
     "Page": "page",
+    "AuditPage": "audited",
     "ExplainPage": "explained",
+    "FitPage": "fitted",
+    "PaintPage": "painted",
     "example": "examples",
     "write_example": "examples",
     "draw_assessment": "assessment",
     "draw_inversion": "inversion",
     "network_view": "view",
     "View": "view",
+    "latent_map": "latent",
+    "plot_latent": "latent",
+    "plot_latent_images": "latent",
 }
 
 __all__ = sorted(_HOMES)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from lensfinder.report import plots
+from lensfinder.report.coverage_plots import coverage_plot
 from lensfinder.report.finder_plots import purity_plot, reliability_plot, roc_plot, score_plot
 from lensfinder.report.limits_plots import detection_plot, selection_plot
 from lensfinder.report.modeller_plots import error_plot, parameter_plot
@@ -26,7 +27,7 @@ def draw_assessment(assessment: Assessment, folder) -> list[Path]:
     list of Path
         The files: ``roc``, ``purity``, ``reliability``, ``scores`` and, where the truth says
         enough, ``selection`` and ``detection_limit`` of a finder; ``parameters`` and
-        ``parameter_errors`` of a modeller.
+        ``parameter_errors`` of a modeller, with posteriors also ``coverage``.
     """
     draw = {"finder": _finder, "modeller": _modeller}[assessment.task]
     return [
@@ -59,4 +60,6 @@ def _modeller(assessment):
     found = {"parameters": parameter_plot(truth, predicted, figures)}
     if figures["bins"]:
         found["parameter_errors"] = error_plot(figures["bins"], figures)
+    if "posterior" in figures:
+        found["coverage"] = coverage_plot(figures["posterior"])
     return found

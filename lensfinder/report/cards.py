@@ -219,5 +219,7 @@ def number_lines(row: dict, truth: Truth | None) -> list[dict]:
         elif truth is not None and truth.label == 0:
             true = "–"  # the parameters of a non-lens describe no lensing
         value = number(row[column], factor, unit)
+        if np.isfinite(std := row.get(f"{column}_std", np.nan)):
+            value += f" ± {number(std, factor, unit)}"
         lines.append({"name": symbol, "sub": index, "value": value, "truth": true})
     return lines

@@ -40,9 +40,13 @@ def draw_inversion(result, path) -> Path:
     (height, width), scale = seen.shape, seen.pixel_scale
     edges = [s * n * scale / 2 for n in (width, height) for s in (-1, 1)]
     fitted = result.fitted
-    peak = float(np.max(seen.data))
+    arcs, words = seen.data, "image"
+    if result.light is not None:
+        arcs, words = seen.data - result.light, "image without the fitted lens light"
+    # A pixel without a usable value has a huge noise: it must not set the scale.
+    peak = float(np.max(arcs[seen.noise <= 100.0 * np.median(seen.noise)]))
     brightness = dict(extent=edges, vmin=0.0, vmax=peak, cmap="magma")
-    _panel(figure, axes[0, 0], seen.image(seen.data), fitted, "image", **brightness)
+    _panel(figure, axes[0, 0], seen.image(arcs), fitted, words, **brightness)
     _panel(figure, axes[0, 1], result.model_image, fitted, "model", **brightness)
     limits = dict(extent=edges, vmin=-RESIDUAL_RANGE, vmax=RESIDUAL_RANGE, cmap="RdBu_r")
     title = f"residual / noise, χ² = {result.chi2:,.0f} of {len(seen):,} pixels"

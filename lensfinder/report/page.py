@@ -36,6 +36,8 @@ REMEDIES: dict[str, str] = {
     "edge": "Cut a larger stamp, or let --pad fill it with its sky.",
     "extreme_pixels": "Check the calibration (BUNIT, MAGZERO) and saturated pixels.",
     "no_score": "Check the pixel values; if they are sound, this is a fault of the preset.",
+    "saturated": "Use a shorter exposure: what the core hides cannot be cleaned.",
+    "invented_light": "The image is unlike those the cleaner was trained on: clean it otherwise.",
 }
 
 

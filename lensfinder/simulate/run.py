@@ -89,7 +89,7 @@ def simulate(
     if "S1" not in planes:
         raise SimulationError("A data set needs the noisy plane. Add S1 to the planes.")
     survey, population = load_survey(survey), load_population(population)
-    folder = _prepare(Path(output), format, overwrite)
+    folder = prepare(Path(output), format, overwrite)
     job = _Job(
         simulator={
             "survey": survey,
@@ -146,20 +146,45 @@ class _Job:
 
         mocks = Mocks.join(self.batches(number))
         for plane, images in mocks.planes.items():
-            self._write_images(plane, number, mocks, images)
+            write_images(
+                self.folder / plane,
+                number,
+                mocks.ids,
+                images,
+                self.simulator["survey"],
+                format=self.format,
+                header={"KIND": "mock", "PLANE": plane},
+            )
         return mocks.truth
 
-    def _write_images(self, plane, number, mocks, images):
-        from lensfinder.data import write_arrays, write_cutouts
 
-        survey, folder = self.simulator["survey"], self.folder / plane
-        if self.format == "fits":
-            header = {"KIND": "mock", "PLANE": plane}
-            write_cutouts(folder, mocks.ids, images, survey, header=header, overwrite=True)
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
-            path = folder / f"mocks-{number:05d}.npz"
-            write_arrays(path, mocks.ids, images, survey, overwrite=True)
+def write_images(folder, number, ids, images, survey, *, format: str, header: dict) -> None:
+    """Write one plane of some mocks: a FITS file per object, or one array file for all.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the plane; made if needed.
+    number : int
+        Of the array file.
+    ids : sequence of str
+        Names of the objects.
+    images : dict of str to array (N, stamp, stamp, bands)
+        One per group.
+    survey : Survey
+        The survey of the images.
+    format : {"fits", "npz"}
+        Which.
+    header : dict
+        Further keywords of the FITS files.
+    """
+    from lensfinder.data import write_arrays, write_cutouts
+
+    if format == "fits":
+        write_cutouts(folder, ids, images, survey, header=header, overwrite=True)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    write_arrays(folder / f"mocks-{number:05d}.npz", ids, images, survey, overwrite=True)
 
 
 def _run(job, numbers, workers):
@@ -184,11 +209,32 @@ def _write(number):
     return _JOB.write(number)
 
 
-def _prepare(folder, format, overwrite):
-    if format == "tfrecord":
-        from lensfinder.data.shards import prepare
+def prepare(folder: Path, format: str, overwrite: bool) -> Path:
+    """Make a folder ready for a run: without a truth table or a manifest, so no data set yet.
 
-        return prepare(folder, overwrite=overwrite)
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    format : {"tfrecord", "fits", "npz"}
+        What will be written.
+    overwrite : bool
+        Whether an earlier run may be replaced.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    OutputExistsError
+        If it holds an earlier run.
+    """
+    if format == "tfrecord":
+        from lensfinder.data import shards
+
+        return shards.prepare(folder, overwrite=overwrite)
     refuse_existing(folder / TRUTH, overwrite)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / TRUTH).unlink(missing_ok=True)

@@ -33,6 +33,7 @@ class ColumnSpec:
 
 COLUMNS: dict[str, ColumnSpec] = {
     "id": ColumnSpec("", "name of the object, as given"),
+    "file": ColumnSpec("", "name of the cleaned image; empty where there is none"),
     "status": ColumnSpec("", "ok, or the names of what is wrong with the images"),
     "message": ColumnSpec("", "what is wrong, in words"),
     "p_lens": ColumnSpec("", "probability that the object is a strong lens", ".9g"),
@@ -43,6 +44,7 @@ COLUMNS: dict[str, ColumnSpec] = {
     "e2": ColumnSpec("", "ellipticity, (1-q^2)/(1+q^2) sin 2 phi", ".9g"),
     "q": ColumnSpec("", "axis ratio of the mass, minor over major", ".9g"),
     "phi": ColumnSpec("rad", "position angle of the major axis, from +x towards +y", ".9g"),
+    "unsure": ColumnSpec("", "1 where a spread is larger than for 99 of 100 validation lenses"),
     "x_lens": ColumnSpec("arcsec", "lens centre from the stamp centre, along +x", ".9g"),
     "y_lens": ColumnSpec("arcsec", "lens centre from the stamp centre, along +y", ".9g"),
     "gamma1": ColumnSpec("", "external shear, first component", ".9g"),
@@ -88,6 +90,13 @@ COLUMNS: dict[str, ColumnSpec] = {
     "n_images_true": ColumnSpec("", "true number of lensed images"),
 }
 
+# Fits by source inversion
+COLUMNS |= {
+    "log_marginal": ColumnSpec("", "log evidence integrated over the priors of the mass", ".9g"),
+    "noise_from": ColumnSpec("", "where the noise is from: file, border, border+photons"),
+    "psf_from": ColumnSpec("", "where the PSF is from: file, fwhm (a Gaussian)"),
+}
+
 # Explanations: the most important regions, each with its number, weight, area and place
 COLUMNS |= {
     "n_regions": ColumnSpec("", "number of regions that the sky was divided into"),
@@ -112,6 +121,38 @@ for _name in ("lime", "occlusion", "gradients"):
         f"shared_{_name}": ColumnSpec("", f"shared area of the top regions with {_name}", ".9g"),
     }
 
+# Columns that stand once per band: ``flux_in_g``
+PER_BAND: dict[str, ColumnSpec] = {
+    "flux_in": ColumnSpec("electron / s", "sum of the stamp as given", ".9g"),
+    "flux_denoised": ColumnSpec("electron / s", "sum of the denoised stamp", ".9g"),
+    "flux_out": ColumnSpec("electron / s", "sum of the cleaned stamp", ".9g"),
+}
+
+# Audits: what a reconstruction was called, and where to fit again
+COLUMNS |= {
+    "verdict": ColumnSpec("", "under, correct or over: the likeliest solution"),
+    "p_under": ColumnSpec("", "probability of the under-magnified solution", ".9g"),
+    "p_correct": ColumnSpec("", "probability of the correct solution", ".9g"),
+    "p_over": ColumnSpec("", "probability of the over-magnified solution", ".9g"),
+    "opinion": ColumnSpec("", "second opinion, by where the light is traced to; empty for none"),
+    "copy_scale": ColumnSpec("", "scale of the source as a copy of the image", ".9g"),
+    "needs_a_person": ColumnSpec("", "whether somebody should look; message says why"),
+    "fits": ColumnSpec("", "fits of this lens, the first included"),
+    "round": ColumnSpec("", "0 for the first fit"),
+    "prior_low": ColumnSpec("arcsec", "0.1 % quantile of the prior in theta_E", ".9g"),
+    "prior_high": ColumnSpec("arcsec", "99.9 % quantile of the prior in theta_E", ".9g"),
+    "action": ColumnSpec("", "what follows: refit, refine, done or person"),
+    "restart_low": ColumnSpec("arcsec", "lower edge of the next prior in theta_E", ".9g"),
+    "restart_high": ColumnSpec("arcsec", "upper edge of the next prior in theta_E", ".9g"),
+}
+for _name, _spec in {
+    "log_evidence": ColumnSpec("", "natural logarithm of the evidence", ".9g"),
+    "reduced_chi2": ColumnSpec("", "chi^2 per degree of freedom", ".9g"),
+    "evaluations": ColumnSpec("", "mass models inverted"),
+    "seconds": ColumnSpec("s", "wall time of the fits", ".9g"),
+}.items():
+    COLUMNS.setdefault(_name, _spec)
+
 UNCERTAINTIES: dict[str, str] = {
     "_std": "standard deviation of the prediction",
     "_p16": "16th percentile of the prediction",
@@ -126,7 +167,8 @@ def column_spec(name: str) -> ColumnSpec:
     Parameters
     ----------
     name : str
-        A column of the registry, or one with an uncertainty's ending (``theta_E_std``).
+        A column of the registry, one with an uncertainty's ending (``theta_E_std``), or one of a
+        band (``flux_out_g``).
 
     Returns
     -------
@@ -140,6 +182,10 @@ def column_spec(name: str) -> ColumnSpec:
     """
     if name in COLUMNS:
         return COLUMNS[name]
+    for start, spec in PER_BAND.items():
+        if name.startswith(f"{start}_"):
+            words = f"{spec.words}, band {name.removeprefix(f'{start}_')}"
+            return ColumnSpec(spec.unit, words, spec.form)
     for ending, words in UNCERTAINTIES.items():
         base = COLUMNS.get(name.removesuffix(ending))
         if name.endswith(ending) and base is not None:

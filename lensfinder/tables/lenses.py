@@ -186,13 +186,13 @@ def read_lenses(table, *, z_lens=None, z_src=None, sigma=None) -> Lenses:
     table = open_table(table)
     count = len(table)
     shape = _shape_columns(table)
-    values = {name: _numbers(table, name) for name in ("theta_E", *shape)}
+    values = {name: column_numbers(table, name) for name in ("theta_E", *shape)}
     assumed = tuple(name for name in CENTRE_AND_SHEAR if name not in table.colnames)
     for name in CENTRE_AND_SHEAR:
-        values[name] = np.zeros(count) if name in assumed else _numbers(table, name)
+        values[name] = np.zeros(count) if name in assumed else column_numbers(table, name)
     for name in OPTIONAL:
         if name in table.colnames:
-            values[name] = _numbers(table, name)
+            values[name] = column_numbers(table, name)
     for name, given in (("z_lens", z_lens), ("z_src", z_src)):
         if given is not None:
             values[name] = np.full(count, float(given))
@@ -265,7 +265,28 @@ def _shape_columns(table):
     return pair
 
 
-def _numbers(table, name):
+def column_numbers(table, name) -> np.ndarray:
+    """A column as numbers in the unit of the registry; NaN where the table has none.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        The table.
+    name : str
+        A column of it.
+
+    Returns
+    -------
+    array of float64 (N,)
+        The numbers.
+
+    Raises
+    ------
+    DataFormatError
+        If the column holds no numbers.
+    UnitError
+        If it has a unit of another kind.
+    """
     column = table[name]
     if column.dtype.kind not in "fiub":
         raise DataFormatError(
@@ -287,12 +308,12 @@ def _numbers(table, name):
 def _spread(table, name, values):
     """Middle and one-sigma widths below and above, from percentiles or else from the std."""
     if {f"{name}_p16", f"{name}_p84"} <= set(table.colnames):
-        low, high = _numbers(table, f"{name}_p16"), _numbers(table, f"{name}_p84")
+        low, high = column_numbers(table, f"{name}_p16"), column_numbers(table, f"{name}_p84")
         has_middle = f"{name}_p50" in table.colnames
-        middle = _numbers(table, f"{name}_p50") if has_middle else 0.5 * (low + high)
+        middle = column_numbers(table, f"{name}_p50") if has_middle else 0.5 * (low + high)
         return middle, np.maximum(middle - low, 0.0), np.maximum(high - middle, 0.0)
     if f"{name}_std" in table.colnames:
-        std = np.abs(_numbers(table, f"{name}_std"))
+        std = np.abs(column_numbers(table, f"{name}_std"))
         return values, std, std
     return None
 
@@ -309,8 +330,8 @@ def _observed(table):
     endings = [e for e in endings if {f"x_obs{e}", f"y_obs{e}"} <= set(table.colnames)]
     if not endings:
         return np.full((len(table), 1), np.nan), np.full((len(table), 1), np.nan)
-    x = np.stack([_numbers(table, f"x_obs{e}") for e in endings], axis=1)
-    y = np.stack([_numbers(table, f"y_obs{e}") for e in endings], axis=1)
+    x = np.stack([column_numbers(table, f"x_obs{e}") for e in endings], axis=1)
+    y = np.stack([column_numbers(table, f"y_obs{e}") for e in endings], axis=1)
     half = ~np.isfinite(x + y)
     x[half], y[half] = np.nan, np.nan
     return x, y

@@ -13,6 +13,8 @@ _HOMES = {
     "TrainingResult": "loop",
     "cross_validate": "crossval",
     "CrossValidation": "crossval",
+    "grid_search": "grid",
+    "GridSearch": "grid",
     "RAdam": "radam",
     "Tuning": "finetuning",
     "ArraySource": "sources",

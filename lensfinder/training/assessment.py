@@ -6,6 +6,7 @@ import numpy as np
 from astropy.table import Table
 
 from lensfinder.errors import DatasetSpecError
+from lensfinder.posterior import Posterior, has_posterior
 from lensfinder.training.detection import AGAINST, detection_limit, other_criteria
 from lensfinder.training.evaluation import Scored, figures_of, lenses_of
 from lensfinder.training.parameter_bins import AXES as MODELLER_AXES
@@ -179,8 +180,9 @@ def table_of(assessment: Assessment) -> Table:
     Returns
     -------
     astropy.table.Table
-        ``id``, ``p_lens`` or the parameters, ``status`` if there is one, ``label``, ``class``, and
-        the truth as ``true_<column>``; units and descriptions of the registry.
+        ``id``, ``p_lens`` or the parameters with the spreads of their posteriors, ``status`` if
+        there is one, ``label``, ``class``, and the truth as ``true_<column>``; units and
+        descriptions of the registry.
     """
     from lensfinder.tables import build_table
 
@@ -189,6 +191,10 @@ def table_of(assessment: Assessment) -> Table:
     columns = {"id": np.asarray(truth["id"]).astype(str)}
     for i, name in enumerate(assessment.targets):
         columns[name] = assessment.scored.output[:, i]
+    if assessment.task == "modeller" and has_posterior(
+        assessment.scored.output, assessment.targets
+    ):
+        columns |= Posterior.of(assessment.scored.output, assessment.targets).columns()
     columns |= {name: np.asarray(truth[name]) for name in plain}
     meta = {"preset": assessment.figures["preset"], "data": assessment.figures["data"]}
     table = build_table(columns, meta)

@@ -1,10 +1,11 @@
-"""Give a finder its calibration: fitted on the validation sample, judged on the test sample."""
+"""Give a preset its calibration: fitted on the validation sample, judged on the test sample."""
 
 import dataclasses
 
 import numpy as np
 
 from lensfinder.errors import PresetError
+from lensfinder.posterior import has_posterior
 from lensfinder.training import calibration as fits
 from lensfinder.training.card import measured
 from lensfinder.training.evaluation import (
@@ -16,6 +17,7 @@ from lensfinder.training.evaluation import (
 )
 from lensfinder.training.reliability import calibration_figures
 from lensfinder.training.sources import validation_objects
+from lensfinder.training.spread_calibration import measure_spread, spread_of, validation_sample
 from lensfinder.zoo import fixed_predict, open_preset, save_preset
 from lensfinder.zoo.calibration import with_calibration
 
@@ -44,11 +46,8 @@ def fit_on_validation(recipe, predict, *, method: str = "best", size: int | None
     """
     if method == "none":
         return None
-    held = recipe.validation
-    if held is not None:
-        facts = held.model_dump(include={"population", "seed", "start", "size"}) | recipe.drawing
-        facts |= {} if size is None else {"size": size}
-        sample = MockSample(survey=recipe.survey, **facts)
+    sample = validation_sample(recipe, size)
+    if sample is not None:
         scored = score_mocks(predict, sample, contract=recipe.contract())
         label, score = scored.truth["label"], scored.output[:, 0]
     else:
@@ -127,7 +126,8 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
     place : str, Path or None
         Name or folder of the calibrated preset; by default the old one's place, which it takes.
     method : {"best", "temperature", "isotonic"}
-        See `lensfinder.training.calibration.fit`.
+        Of a finder, see `lensfinder.training.calibration.fit`; a modeller has one way only
+        (`lensfinder.training.spread_calibration.fit_spread`).
     size : int or None
         Number of validation mocks; the preset's by default.
 
@@ -139,30 +139,46 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
     Raises
     ------
     PresetError
-        If it is no finder, or does not say which mocks it was validated and measured on.
+        If it has no probability and no posterior, or does not say which mocks it was validated and
+        measured on.
     MetricError
-        If the scores cannot be calibrated.
+        If the answers cannot be calibrated.
     """
     preset = open_preset(name_or_path)
     trained = preset.metrics.get("training", {})
     recipe, data = trained.get("recipe", {}), preset.metrics.get("data")
     held = recipe.get("validation")
-    if preset.task != "finder" or not held or not data:
+    if not held or not data:
         raise PresetError(
-            f"{preset.name} is not a finder that says which mocks it was validated and measured "
-            "on. Calibrate it where it was trained: `publish(..., calibration=...)`."
+            f"{preset.name} does not say which mocks it was validated and measured on. Calibrate "
+            "it where it was trained: `publish(..., calibration=...)`."
         )
     names = {field.name for field in dataclasses.fields(MockSample)}
     facts = {key: value for key, value in held.items() if key in names}
-    drawn = {key: data[key] for key in ("sources", "subtract_lens_light") if key in data}
+    drawn = ("sources", "subtract_lens_light", "plane")
+    drawn = {key: data[key] for key in drawn if key in data}
     validation = MockSample(survey=recipe["survey"], **{**facts, **drawn})
     validation = dataclasses.replace(validation, size=size or validation.size)
     model = preset.load(calibrated=False)
+    width = np.empty((0, model.output_shape[-1]))
+    if preset.task != "finder" and not has_posterior(width, preset.targets):
+        raise PresetError(
+            f"{preset.name} is not a finder, and answers without a posterior, so there is nothing "
+            "to calibrate. Train one with components: 1, or more."
+        )
     scored = score_mocks(fixed_predict(model), validation, contract=preset.contract)
-    found = fits.fit(scored.truth["label"], scored.output[:, 0], method=method, rng=_folds(method))
     test = {key: value for key, value in data.items() if key in names}
     test |= {"survey": recipe["survey"], "size": data["n"]}  # a survey's file has its own name
-    figures = measure_calibrated(model, found, MockSample(**test), contract=preset.contract)
+    sample = MockSample(**test)
+    if preset.task == "finder":
+        label, score = scored.truth["label"], scored.output[:, 0]
+        found = fits.fit(label, score, method=method, rng=_folds(method))
+        figures = measure_calibrated(model, found, sample, contract=preset.contract)
+    else:
+        found = spread_of(scored, preset.targets)
+        figures = measure_spread(
+            model, found, sample, contract=preset.contract, targets=preset.targets
+        )
     metrics = {"preset": preset.name, **figures, "training": trained}
     pinned = preset.name if preset.pinned else preset.folder
     return save_preset(
@@ -171,7 +187,7 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
         builder=preset.config.builder,
         arguments=preset.config.arguments,
         task=preset.task,
-        targets=None,
+        targets=None if preset.task == "finder" else preset.targets,
         contract=preset.contract,
         metrics=metrics,
         card=_card(preset.card, figures),

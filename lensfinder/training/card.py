@@ -7,6 +7,7 @@ PEARSON_TABLE_1 = {
     "lsst-gri": (0.083, 0.081, 0.080, 0.069, 0.274),
 }
 PEARSON_ROWS = ("theta_E", "e1", "e2", "ellipticity", "orientation")
+PLANE_WORDS = {"S2": "without noise", "S3": "the source alone, without noise"}
 UNITS = {"theta_E": "arcsec", "orientation": "rad"}
 
 
@@ -58,7 +59,25 @@ def measured(figures: dict) -> list[str]:
     parts += _finder(figures["finder"]) if "finder" in figures else []
     parts += [calibration_words(figures["calibration"])] if "calibration" in figures else []
     parts += _modeller(figures["modeller"], data) if "modeller" in figures else []
+    parts += _cleaner(figures["cleaner"]) if "cleaner" in figures else []
     return parts
+
+
+def _cleaner(figures):
+    lines = [
+        "| plane | PSNR | of the input | SSIM | of the input | flux over true flux |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, found in figures.items():
+        if name != "objects":
+            lines.append(
+                f"| {name} ({PLANE_WORDS[name]}) | {found['psnr']:.2f} | "
+                f"{found['psnr_given']:.2f} | {found['ssim']:.4f} | {found['ssim_given']:.4f} | "
+                f"{found['flux_ratio']:.4f} ± {found['flux_ratio_nmad']:.4f} |"
+            )
+    words = "PSNR in decibels, with the range of the true image of each object as its peak; the "
+    words += "ratio of fluxes is a median over objects, with their scatter."
+    return ["\n".join(lines), words]
 
 
 def _inputs(recipe):
@@ -68,9 +87,17 @@ def _inputs(recipe):
         f"bands {', '.join(group.bands)}, {contract.unit}"
         for group in contract.groups
     ]
+    if recipe.plane != "S1":
+        lines.append(
+            f"- **cleaned images** ({PLANE_WORDS[recipe.plane]}), as `lensfinder clean` makes "
+            "them; on images as they were observed its answers mean nothing"
+        )
     if recipe.task == "finder":
         gives = "`p_lens`, the probability that the object is a strong lens, where lenses are as "
         gives += "frequent as in the training population"
+    elif recipe.task == "cleaner":
+        gives = ", ".join(f"`{name}` ({PLANE_WORDS[name]})" for name in recipe.truth_columns)
+        gives += f", images in {contract.unit}"
     else:
         gives = ", ".join(
             f"`{target.name}`{f' ({target.unit})' if target.unit else ''}"
@@ -172,7 +199,7 @@ def _finder(found):
 
 
 def calibration_words(facts) -> str:
-    """The paragraph about a finder's calibration.
+    """The paragraph about a calibration.
 
     Parameters
     ----------
@@ -185,6 +212,17 @@ def calibration_words(facts) -> str:
         Markdown.
     """
     before, after = facts["before"], facts["after"]
+    if facts["kind"] == "spread":
+        factors = ", ".join(
+            f"{name} by {scale:.3f} (68 % intervals held {before[name]:.3f} before, {held:.3f} "
+            "after)"
+            for scale, (name, held) in zip(facts["scales"], after.items(), strict=True)
+        )
+        return (
+            "## Calibration\n\n"
+            f"Spreads are calibrated on {facts['objects']:,} validation lenses, and multiplied: "
+            f"{factors}, on the test mocks."
+        )
     return (
         "## Calibration\n\n"
         f"`p_lens` is calibrated ({facts['kind']}) on {facts['objects']:,} validation mocks, "
@@ -216,12 +254,38 @@ def _modeller(found, data):
             line += f" {known:.3f} |" if known is not None else " |"
         lines.append(line)
     text = ["\n".join(lines)]
+    if "posterior" in found:
+        text += _posterior(found["posterior"])
     if paper:
         text.append(
             "Paper: Pearson et al. 2019, table 1, with lens light, on the authors' own mocks, "
             "which are not public."
         )
     return text
+
+
+def _posterior(found):
+    lines = [
+        "| parameter | median σ | truths within 50 % | 68 % | 95 % | 68 %, by S/N |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, v in found["parameters"].items():
+        held = " | ".join(
+            f"{v['coverage'][level]:.3f} ± {v['coverage_std'][level]:.3f}"
+            for level in ("0.5", "0.68", "0.95")
+        )
+        bins = [line["parameters"][name]["coverage"] for line in found.get("bins", ())]
+        span = f"{min(bins):.3f} to {max(bins):.3f}" if bins else ""
+        lines.append(f"| {name} | {v['std_median']:.4f} | {held} | {span} |")
+    controls = "; ".join(
+        f"{name}: {'rejected' if facts['rejects'] else 'NOT rejected'}, truths within 68 % "
+        + ", ".join(f"{held:.3f}" for held in facts["coverage"].values())
+        for name, facts in found["controls"].items()
+    )
+    return [
+        "\n".join(lines),
+        f"Posteriors that are wrong on purpose, by the same tests: {controls}.",
+    ]
 
 
 def _short(value):

@@ -7,8 +7,14 @@ Layout of the folder::
     mocks/          the objects, where the recipe names a simulator instead of shards
     fold-00/        a run folder of `train`, and figures.json once the fold is done
     table.ecsv      mean and standard deviation over the folds of every figure of merit
+
+With ``procedure="mean-curve"``, that of Schuldt et al. 2021, also::
+
+    curve.ecsv      validation loss of every fold and their mean, epoch by epoch
+    final/          training on all folds to the epoch where the mean is lowest, and figures.json
 """
 
+import functools
 import json
 import shutil
 from collections.abc import Mapping
@@ -18,18 +24,26 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from lensfinder.errors import CheckpointError, DatasetSpecError, OutputExistsError, RecipeError
-from lensfinder.specs import validate
+from lensfinder.errors import (
+    CheckpointError,
+    DatasetSpecError,
+    OutputExistsError,
+    RecipeError,
+    UnknownNameError,
+)
 from lensfinder.tables import write_table
+from lensfinder.training.fold_plans import altered, assign, final_recipe, fold_recipe, shards_of
 from lensfinder.training.listeners import default_listener
 from lensfinder.training.loop import train
-from lensfinder.training.recipe import Recipe, load_recipe
+from lensfinder.training.mean_curve import best_epoch, mean_validation_curve
+from lensfinder.training.recipe import load_recipe
 from lensfinder.training.run_folder import RunFolder, Stopwatch, differences
 from lensfinder.training.scores import finder_figures, modeller_figures
 from lensfinder.training.shard_source import ShardSource, shard_objects
 from lensfinder.zoo import fixed_predict
 
 FOLDS = 10  # Bom et al. 2022, section 4.1
+PROCEDURES = ("per-fold", "mean-curve")
 SAMPLES = ("validation", "test")
 # of a figure's dictionary: not one number per fold
 _NOT_TABLED = ("std", "non_lenses", "objects", "lenses")
@@ -44,7 +58,8 @@ class CrossValidation:
     folder : Path
         Where it lies.
     finished : bool
-        Whether all folds are done; else call `cross_validate` again to go on.
+        Whether all folds, and the final training if asked for, are done; else call
+        `cross_validate` again to go on.
     folds : list of dict
         One entry per finished fold: ``fold``, ``best_epoch``, ``epochs``, ``val_loss``, and the
         figures on its ``validation`` and on the ``test`` sample, from the weights of the epoch of
@@ -52,12 +67,19 @@ class CrossValidation:
     table : astropy.table.Table or None
         One row per figure: its mean and standard deviation (n - 1) over the folds, on either
         sample. None until all folds are done.
+    curve : astropy.table.Table or None
+        Of the mean-curve procedure, see `lensfinder.training.mean_curve`.
+    final : dict or None
+        Of the training on all folds, once it is done: ``epochs``, the ``mean_val_loss`` that chose
+        them, and the figures on the ``test`` sample.
     """
 
     folder: Path
     finished: bool
     folds: list
     table: Table | None
+    curve: Table | None = None
+    final: dict | None = None
 
 
 def cross_validate(
@@ -65,6 +87,7 @@ def cross_validate(
     out,
     *,
     folds: int = FOLDS,
+    procedure: str = "per-fold",
     objects: int | None = None,
     shards=None,
     resume: bool = True,
@@ -86,6 +109,11 @@ def cross_validate(
         Folder of the cross-validation.
     folds : int
         Number of folds.
+    procedure : {"per-fold", "mean-curve"}
+        "per-fold" ends with the folds, each at its own best epoch. "mean-curve" is the procedure of
+        Schuldt et al. 2021: the epoch of the lowest mean of the folds' validation curves is found,
+        and a network is trained on all folds up to it. It may be asked for when the folds are done
+        already.
     objects : int or None
         For a simulator: how many mocks are written, once, and shared among the folds. By default
         as many as an epoch of the recipe shows.
@@ -108,7 +136,7 @@ def cross_validate(
     Raises
     ------
     RecipeError, UnknownNameError
-        If the recipe cannot be run.
+        If the recipe cannot be run, or the procedure is unknown or does not fit it.
     DatasetSpecError
         If a fold does not fill one batch.
     OutputExistsError
@@ -118,34 +146,77 @@ def cross_validate(
     """
     watch, recipe, run = Stopwatch(minutes), load_recipe(recipe), RunFolder(out)
     listener = listener or default_listener()
+    check_procedure(procedure, recipe)
     config = run.path / "config.json"
     if config.exists() and not resume:
         raise OutputExistsError(
             f"{run.path} holds a cross-validation. Give another folder, or resume it.",
             path=str(run.path),
         )
-    data = _shards(recipe, run.path, objects, shards, workers)
-    plans = [_fold_recipe(recipe, data, fold, folds) for fold in range(folds)]
-    steps = _assign(plans, run.path)
-    plans = [_with(plan, steps_per_epoch=steps) for plan in plans]
+    data = shards_of(recipe, run.path, objects=objects, shards=shards, workers=workers)
+    plans = [fold_recipe(recipe, data, fold=fold, folds=folds) for fold in range(folds)]
+    steps, all_steps = assign(plans, run.path)
+    plans = [altered(plan, steps_per_epoch=steps) for plan in plans]
     _same_as_before(config, run, plans[0], folds)
     done, worked = [], False
-    for fold, plan in enumerate(plans):
-        place = run.path / f"fold-{fold:02d}"
+
+    def figures_of(plan, place, name, close):
+        """Figures of the training in `place`, which goes on first; None if the time ran out."""
+        nonlocal worked
         if not (place / "figures.json").exists():
-            if worked and watch.spent:  # the next fold would make a step at least
-                return CrossValidation(run.path, False, done, None)
+            if worked and watch.spent:  # another training would make a step at least
+                return None
             worked = True
             left = None if minutes is None else max(0.0, minutes - watch.seconds / 60)
             result = train(plan, place, minutes=left, workers=workers, listener=listener)
             if not result.finished:
-                return CrossValidation(run.path, False, done, None)
-            _close_fold(plan, place, result)
-            run.log(f"fold {fold} of {folds} is done")
-        done.append(json.loads((place / "figures.json").read_text()))
+                return None
+            close(plan, place, result)
+            run.log(f"{name} is done")
+        return json.loads((place / "figures.json").read_text())
+
+    for fold, plan in enumerate(plans):
+        place = run.path / f"fold-{fold:02d}"
+        figures = figures_of(plan, place, f"fold {fold} of {folds}", _close_fold)
+        if figures is None:
+            return CrossValidation(run.path, False, done, None)
+        done.append(figures)
     table = tabulate(done)
     write_table(table, run.path / "table.ecsv", overwrite=True)
-    return CrossValidation(run.path, True, done, table)
+    if procedure == "per-fold":
+        return CrossValidation(run.path, True, done, table)
+    curve = _curve(run.path, folds)
+    write_table(curve, run.path / "curve.ecsv", overwrite=True)
+    plan = final_recipe(recipe, plans[0], epoch=best_epoch(curve), steps=all_steps)
+    close = functools.partial(_close_final, mean_val_loss=float(curve["mean"].min()))
+    final = figures_of(plan, run.path / "final", "the training on all folds", close)
+    return CrossValidation(run.path, final is not None, done, table, curve, final)
+
+
+def check_procedure(procedure: str, recipe) -> None:
+    """Refuse a procedure that a recipe does not allow.
+
+    Parameters
+    ----------
+    procedure : str
+        One of "per-fold" and "mean-curve".
+    recipe : Recipe
+        The recipe.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such procedure.
+    RecipeError
+        If folds may stop early, although their mean curve is asked for.
+    """
+    if procedure not in PROCEDURES:
+        raise UnknownNameError("procedure", procedure, PROCEDURES)
+    if procedure == "mean-curve" and recipe.patience is not None:
+        raise RecipeError(
+            "With patience the validation curves of the folds differ in length and have no mean. "
+            "Take patience out of the recipe, or use the procedure per-fold."
+        )
 
 
 def tabulate(folds) -> Table:
@@ -193,68 +264,12 @@ def _leaves(figures, prefix=""):
             yield f"{prefix}{name}", value
 
 
-# --- the data -------------------------------------------------------------------------------------
-def _shards(recipe, folder, objects, shards, workers) -> Path:
-    """The folder of shards; mocks of a simulator are written first, unless they are there."""
-    if shards is not None:
-        return Path(shards)
-    if recipe.data.kind == "shards":
-        if recipe.data.folds is not None:
-            raise RecipeError("The recipe is one fold already. Leave fold and folds out of it.")
-        return Path(recipe.data.folder)
-    if recipe.data.kind != "simulator":
-        raise RecipeError("Cross-validation needs shards or a simulator. Write shards first.")
-    from lensfinder.data.manifest import MANIFEST
-    from lensfinder.simulate import simulate
-
-    place = folder / "mocks"
-    if not (place / MANIFEST).exists():  # it is written last: without one, nothing is there yet
-        simulate(
-            recipe.survey,
-            recipe.data.population,
-            n=objects or recipe.steps_per_epoch * recipe.batch_size,
-            output=place,
-            seed=recipe.data.seed,
-            workers=max(1, workers),
-            overwrite=True,
-            **recipe.drawing,
-        )
-    return place
-
-
-def _assign(plans, folder) -> int:
-    """Write ``folds.ecsv``; steps of an epoch, the same in every fold."""
-    from lensfinder.data.manifest import read_truth
-    from lensfinder.data.splits import fold_of, split_of
-
-    folds, batch_size = plans[0].data.folds, plans[0].batch_size
-    ids = [str(name) for name in read_truth(plans[0].data.folder)["id"]]
-    fold = np.where(split_of(ids) == "test", -1, fold_of(ids, folds))
-    counts = np.bincount(fold[fold >= 0], minlength=folds)
-    steps = int(counts.sum() - counts.max()) // batch_size
-    if steps < 1 or counts.min() < 1:
-        raise DatasetSpecError(
-            f"{len(ids)} objects in {folds} folds ({counts.tolist()}) do not fill a batch of "
-            f"{batch_size}. Take more objects, fewer folds or a smaller batch."
-        )
-    write_table(Table({"id": ids, "fold": fold}), folder / "folds.ecsv", overwrite=True)
-    return steps
-
-
-def _fold_recipe(recipe, data, fold: int, folds: int) -> Recipe:
-    seed = recipe.data.shuffle_seed if recipe.data.kind == "shards" else 1
-    part = {"kind": "shards", "folder": str(data), "shuffle_seed": seed, **recipe.drawing}
-    return _with(
-        recipe,
-        data={**part, "fold": fold, "folds": folds},
-        validation=None,
-        seed=(recipe.seed + fold) % 2**31,
+# --- the folder -----------------------------------------------------------------------------------
+def _curve(folder: Path, folds: int) -> Table:
+    places = [folder / f"fold-{fold:02d}" for fold in range(folds)]
+    return mean_validation_curve(
+        [json.loads((place / "history.json").read_text()) for place in places]
     )
-
-
-def _with(recipe, **changes) -> Recipe:
-    plain = {**recipe.model_dump(mode="json"), **changes}
-    return validate(Recipe, plain, f"the recipe of {recipe.preset} for one fold")
 
 
 def _same_as_before(config: Path, run: RunFolder, plan, folds: int) -> None:
@@ -278,15 +293,25 @@ def _same_as_before(config: Path, run: RunFolder, plan, folds: int) -> None:
 # --- the figures ----------------------------------------------------------------------------------
 def _close_fold(plan, place: Path, result) -> None:
     """Measure the best epoch, write the figures, and drop the checkpoints they make needless."""
-    predict = fixed_predict(result.model, batch_size=plan.batch_size, jit_compile=plan.jit_compile)
     best = result.history[result.best_epoch - 1]
-    figures = {
+    facts = {
         "fold": plan.data.fold,
         "best_epoch": result.best_epoch,
         "epochs": len(result.history),
         "val_loss": best["val_loss"],
     }
-    for sample in SAMPLES:
+    _close(plan, place, result, facts, SAMPLES)
+
+
+def _close_final(plan, place: Path, result, *, mean_val_loss: float) -> None:
+    facts = {"epochs": len(result.history), "mean_val_loss": mean_val_loss}
+    _close(plan, place, result, facts, SAMPLES[1:])
+
+
+def _close(plan, place: Path, result, facts: dict, samples) -> None:
+    predict = fixed_predict(result.model, batch_size=plan.batch_size, jit_compile=plan.jit_compile)
+    figures = dict(facts)
+    for sample in samples:
         try:
             held = shard_objects(plan, sample)
         except DatasetSpecError:  # so few objects that none is a test object

@@ -6,10 +6,13 @@ import numpy as np
 from astropy.table import Table, vstack
 
 from lensfinder.errors import DatasetSpecError
+from lensfinder.posterior import Posterior, has_posterior
 from lensfinder.tables import COLUMNS
+from lensfinder.training.cleaning import measure_cleaner
+from lensfinder.training.coverage import posterior_figures
+from lensfinder.training.planes import plane_batch
 from lensfinder.training.run_folder import versions
 from lensfinder.training.scores import finder_figures, modeller_figures
-from lensfinder.training.sources import mock_batch
 
 # Far from the seeds of all recipes in data_specs/recipes: what it draws is new to every preset.
 TEST_SEED = 770_001
@@ -32,6 +35,8 @@ class MockSample:
         Library of real galaxies to lense.
     subtract_lens_light : bool
         Whether the noiseless light of everything but the source is taken off.
+    plane : {"S1", "S2", "S3"}
+        What the network is shown: noisy, noiseless, or the noiseless source alone.
     """
 
     survey: str
@@ -41,12 +46,36 @@ class MockSample:
     start: int = 0
     sources: str | None = None
     subtract_lens_light: bool = False
+    plane: str = "S1"
 
     @property
     def drawing(self) -> dict:
         """Options of `Simulator` that are not the default."""
         names = ("sources", "subtract_lens_light")
         return {name: value for name in names if (value := getattr(self, name))}
+
+    def facts(self, survey) -> dict:
+        """Which sample it is.
+
+        Parameters
+        ----------
+        survey : Survey
+            The survey of its name.
+
+        Returns
+        -------
+        dict
+            Plain data.
+        """
+        return {
+            "survey": survey.name,
+            "population": str(self.population),
+            "seed": self.seed,
+            "start": self.start,
+            "n": self.size,
+            **self.drawing,
+            **({} if self.plane == "S1" else {"plane": self.plane}),
+        }
 
 
 @dataclass(frozen=True)
@@ -98,24 +127,23 @@ def score_mocks(predict, sample: MockSample, *, contract, note=None) -> Scored:
 
     survey = load_survey(sample.survey)
     scales = {group.name: survey.group(group.name).pixel_scale for group in contract.groups}
-    simulator = Simulator(sample.survey, sample.population, seed=sample.seed, **sample.drawing)
+    simulator = Simulator(
+        sample.survey,
+        sample.population,
+        seed=sample.seed,
+        planes=(sample.plane,),
+        **sample.drawing,
+    )
     truth, output = [], []
     for mocks in simulator.stream(start=sample.start, count=sample.size, batch=BATCH_SIZE):
-        batch = mock_batch(mocks, ("label",), contract.channels(survey))
+        batch = plane_batch(mocks, sample.plane, ("label",), contract.channels(survey))
         contract.check(batch.images, scales, survey.unit)
         truth.append(_known(mocks.truth, survey))
         output.append(predict(batch.images))
         if note is not None:
             note(sum(map(len, truth)))
-    data = {
-        "survey": survey.name,
-        "population": str(sample.population),
-        "seed": sample.seed,
-        "start": sample.start,
-        "n": sample.size,
-        **sample.drawing,
-    }
-    return Scored(vstack(truth, metadata_conflicts="silent"), np.concatenate(output), data)
+    joined = vstack(truth, metadata_conflicts="silent")
+    return Scored(joined, np.concatenate(output), sample.facts(survey))
 
 
 def _known(truth, survey) -> Table:
@@ -168,7 +196,8 @@ def figures_of(scored: Scored, *, task: str, targets, rng) -> dict:
     -------
     dict
         ``data`` (the sample), ``versions``, and the figures of `finder_figures` or
-        `modeller_figures` under the task's name.
+        `modeller_figures` under the task's name; of a modeller with posteriors also ``posterior``
+        (`lensfinder.training.coverage.posterior_figures`, in bins of S/N where it is known).
 
     Raises
     ------
@@ -187,6 +216,10 @@ def figures_of(scored: Scored, *, task: str, targets, rng) -> dict:
         columns = [list(targets).index(name) for name in known]
         true = np.stack([np.asarray(truth[name], np.float32) for name in known], axis=1)
         figures = modeller_figures(known, true, output[:, columns], rng=rng)
+        if has_posterior(output, targets):
+            posterior = Posterior.of(output, targets).marginal(known)
+            by = np.asarray(truth["snr"]) if "snr" in truth.colnames else None
+            figures["posterior"] = posterior_figures(posterior, true, rng=rng, by=by)
     return {"data": scored.data, "versions": versions(), task: figures}
 
 
@@ -230,7 +263,7 @@ def measure(predict, sample: MockSample, *, contract, task: str, targets, note=N
         The mocks; their seed is also that of the error bars.
     contract : InputContract
         What the network must be fed; checked against the mocks.
-    task : {"finder", "modeller"}
+    task : {"finder", "modeller", "cleaner"}
         What it predicts.
     targets : sequence of str
         Columns a modeller predicts.
@@ -251,6 +284,8 @@ def measure(predict, sample: MockSample, *, contract, task: str, targets, note=N
     MetricError
         If a finder's sample holds one class only.
     """
+    if task == "cleaner":
+        return measure_cleaner(predict, sample, contract=contract, targets=targets, note=note)
     scored = score_mocks(predict, sample, contract=contract, note=note)
     rng = np.random.default_rng(sample.seed)
     return figures_of(scored, task=task, targets=targets, rng=rng)
@@ -267,9 +302,12 @@ def headline(figures: dict) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ROC AUC and completeness at FPR 1e-2, or the RMS of each parameter.
+        ROC AUC and completeness at FPR 1e-2, the RMS of each parameter, or the PSNR of each plane.
     """
-    if "finder" in figures:
+    if "cleaner" in figures:
+        found = figures["cleaner"]
+        chosen = {f"psnr_{name}": found[name]["psnr"] for name in found if name != "objects"}
+    elif "finder" in figures:
         found = figures["finder"]
         chosen = {"roc_auc": found["roc_auc"], "tpr_at_fpr_0.01": found["tpr_at_fpr_0.01"]}
     else:

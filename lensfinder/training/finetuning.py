@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from lensfinder.errors import ArgumentError, TrainingDivergedError
-from lensfinder.training.losses import ScaledMeanSquaredError
-from lensfinder.zoo import fixed_predict
-from lensfinder.zoo.layers import TargetScale
+from lensfinder.training.losses import PosteriorLikelihood, ScaledMeanSquaredError
+from lensfinder.zoo import fixed_predict, set_training_objects
+from lensfinder.zoo.layers import DenseFlipout, PosteriorHead, TargetScale
 
 STEPS = 600  # of an adaptation, where the number of epochs is not given
 
@@ -152,6 +152,8 @@ class FineTuner:
             If the loss is no longer finite.
         """
         self.reset()
+        if set_training_objects(self.model, len(y)):  # a constant of the compiled step
+            self.model.make_train_function(force=True)
         fit, kept = Fit([], [], 0), None
         for epoch in range(epochs + 1):
             if epoch:
@@ -250,7 +252,8 @@ def free_layers(model, tuning: Tuning) -> tuple[str, ...]:
     if tuning.layers == "all":
         chosen = weighted
     elif tuning.layers == "head":
-        chosen = [layer for layer in weighted if isinstance(layer, keras.layers.Dense)]
+        dense = (keras.layers.Dense, DenseFlipout)
+        chosen = [layer for layer in weighted if isinstance(layer, dense)]
     else:
         chosen = weighted[-tuning.layers :]
     if not chosen:
@@ -327,8 +330,9 @@ def _leaves(model):
 def _loss(model, task):
     if task == "finder":
         return keras.losses.BinaryCrossentropy()
-    scale = next(layer for layer in model.layers if isinstance(layer, TargetScale))
-    return ScaledMeanSquaredError(scale.low, scale.high)
+    kinds = {TargetScale: ScaledMeanSquaredError, PosteriorHead: PosteriorLikelihood}
+    scale = next(layer for layer in model.layers if type(layer) in kinds)
+    return kinds[type(scale)](scale.low, scale.high)
 
 
 def _numpy(variable):

@@ -46,7 +46,8 @@ class TrainingResult:
     history : list of dict
         One entry per epoch: losses, validation figures, learning rate, seconds.
     best_epoch : int
-        The epoch of the lowest validation loss, counted from 1 (0: none is complete yet).
+        The epoch of the lowest validation loss, counted from 1 (0: none is complete yet); with
+        `stop_after`, the last.
     model : keras.Model
         With the weights of the best epoch so far; before the first is complete, the latest.
     """
@@ -290,12 +291,13 @@ class _Training:
         state.step, state.loss_sum, state.seconds = 0, 0.0, 0.0
         state.history.append(entry)
         judged = entry.get("val_loss", entry["loss"])
-        if state.best_loss is None or judged < state.best_loss:
+        kept = recipe.stop_after is not None or state.best_loss is None
+        if kept or judged < state.best_loss:
             state.best_loss, state.best_epoch = judged, state.epoch
             self.best = model_arrays(self.model)
         patience = recipe.patience
         tired = patience is not None and state.epoch - state.best_epoch >= patience
-        state.finished = tired or state.epoch >= recipe.epochs
+        state.finished = tired or state.epoch >= (recipe.stop_after or recipe.epochs)
         self._save()
         self.run.write_json("history.json", state.history)
         self.say(", ".join(f"{key} {_short(value)}" for key, value in entry.items()))

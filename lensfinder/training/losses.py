@@ -7,8 +7,9 @@ import numpy as np
 from keras import ops
 
 from lensfinder.errors import RecipeError, UnknownNameError
-
-SPAN = 10.0  # targets are "rescaled to lie ... between zero and ten" (Pearson 2019, section 2.2)
+from lensfinder.training.cleaning import PlaneL1
+from lensfinder.zoo.layers.posterior_head import unpack
+from lensfinder.zoo.layers.target_scale import SPAN
 
 
 @final
@@ -18,7 +19,7 @@ class ScaledMeanSquaredError(keras.losses.Loss):
     A model predicts physical values; a squared error in arcsec and one in ellipticity are not
     comparable, so each difference is divided by its target's range and multiplied by 10
     (Pearson et al. 2019, section 2.2 and equation 2). Weights are normalised to add up to the
-    number of targets (Schuldt et al. 2021, equation 9), so the loss keeps its size.
+    number of targets (Schuldt et al. 2021, equation 6), so the loss keeps its size.
 
     Parameters
     ----------
@@ -56,26 +57,180 @@ class ScaledMeanSquaredError(keras.losses.Loss):
         return ops.mean(ops.square(scaled), axis=-1)
 
 
+@final
+class PosteriorLikelihood(keras.losses.Loss):
+    """Negative log likelihood of physical targets under a network's posterior, per target.
+
+    Targets are compared on one 0-10 scale, as by `ScaledMeanSquaredError`; the constant
+    ``log(2 pi) / 2`` is left out. A network trained by the likelihood alone learns to be unsure of
+    difficult objects before it learns to answer them, because their errors then count less
+    (Seitzer et al. 2022, "On the pitfalls of heteroscedastic uncertainty estimation", section 3).
+    The squared error of the mean, which is added, keeps them in sight. Both are least at the true
+    posterior, so the sum is, too.
+
+    Parameters
+    ----------
+    low, high : sequence of float
+        Range of each target, in its own unit.
+    squared_error : float
+        Weight of the mean squared error; 0 for the likelihood alone.
+    name : str
+        Name of the loss.
+
+    Raises
+    ------
+    RecipeError
+        If ranges are empty, or the weight is negative; when called, if the network answers values
+        alone.
+    """
+
+    def __init__(self, low, high, *, squared_error=1.0, name="posterior_likelihood"):
+        super().__init__(name=name)
+        if not 0 <= squared_error < np.inf:
+            raise RecipeError(f"squared_error is a weight >= 0. Received: {squared_error}.")
+        self._error = ScaledMeanSquaredError(low, high)
+        self._unit = ((np.asarray(high, float) - np.asarray(low, float)) / SPAN).astype("float32")
+        self._weight = float(squared_error)
+
+    def call(self, y_true, y_pred):
+        count = len(self._unit)
+        if y_pred.shape[-1] == count:
+            raise RecipeError(
+                f"posterior_nll needs a posterior. Received: {count} values per object. Give the "
+                "network the argument components: 1, or more."
+            )
+        weight, mean, factor = unpack(y_pred, count)
+        unit = ops.convert_to_tensor(self._unit, y_pred.dtype)
+        y_true = ops.cast(y_true, y_pred.dtype)
+        factor, apart = factor / unit[:, None], (y_true[:, None] - mean) / unit
+        white = []  # factor^-1 apart, by forward substitution: exact, and quick for a few targets
+        for row in range(count):
+            known = sum(factor[:, :, row, column] * white[column] for column in range(row))
+            white.append((apart[:, :, row] - known) / factor[:, :, row, row])
+        size = sum(ops.log(factor[:, :, row, row]) for row in range(count))
+        log_density = -0.5 * sum(ops.square(z) for z in white) - size
+        # a weight of exactly 0 has no logarithm
+        log_weight = ops.log(ops.maximum(weight, keras.config.epsilon()))
+        nll = -ops.logsumexp(log_weight + log_density, axis=-1)
+        return nll / count + self._weight * self._error.call(y_true, y_pred[:, :count])
+
+
+@final
+class GaussianDecoder(keras.losses.Loss):
+    """Negative log likelihood of physical targets under a Gaussian of fixed width about the answer.
+
+    The Gaussian decoder of a variational information bottleneck (Madireddy et al., section 3.3.1),
+    summed over targets, so that it weighs against the bottleneck's divergence in nats. The paper
+    does not state the width.
+
+    Parameters
+    ----------
+    low, high : sequence of float
+        Range of each target, in its own unit.
+    noise : float
+        Standard deviation, as a fraction of the range.
+    name : str
+        Name of the loss.
+
+    Raises
+    ------
+    RecipeError
+        If ranges are empty, or there is no width.
+    """
+
+    def __init__(self, low, high, *, noise=0.05, name="gaussian_decoder"):
+        super().__init__(name=name)
+        if not 0 < noise < np.inf:
+            raise RecipeError(f"noise is a fraction of a range, > 0. Received: {noise}.")
+        self._error = ScaledMeanSquaredError(low, high)
+        self._count, self._noise = len(np.asarray(low)), float(noise)
+
+    def call(self, y_true, y_pred):
+        white = self._error.call(y_true, y_pred) / (SPAN * self._noise) ** 2
+        return self._count * (0.5 * white + np.log(self._noise) + 0.5 * np.log(2 * np.pi))
+
+
+def _ranges(recipe):
+    if not recipe.targets:
+        raise RecipeError(f"{recipe.loss.name} needs targets with their ranges.")
+    low, high = zip(*((target.low, target.high) for target in recipe.targets), strict=True)
+    return low, high
+
+
 def _scaled_mse(recipe, arguments):
-    targets = recipe.targets
-    if not targets:
-        raise RecipeError("scaled_mse needs targets with their ranges.")
-    return ScaledMeanSquaredError(
-        [target.low for target in targets],
-        [target.high for target in targets],
-        weights=[target.weight for target in targets],
-        **arguments,
-    )
+    weights = [target.weight for target in recipe.targets]
+    return ScaledMeanSquaredError(*_ranges(recipe), weights=weights, **arguments)
+
+
+def _posterior_nll(recipe, arguments):
+    if any(target.weight != 1 for target in recipe.targets):
+        raise RecipeError("posterior_nll weighs targets by their spread. Leave out their weights.")
+    return PosteriorLikelihood(*_ranges(recipe), **arguments)
+
+
+def _weighted_mse(recipe, arguments):
+    """Schuldt et al. 2021, equation 6: errors in physical units, arcsec beside numbers."""
+    weights = [target.weight for target in recipe.targets]
+    low, _ = _ranges(recipe)
+    # on a range as long as the 0-10 scale, a difference stays what it is
+    ones = np.zeros(len(low)), np.full(len(low), SPAN)
+    name = "weighted_mean_squared_error"
+    return ScaledMeanSquaredError(*ones, weights=weights, name=name, **arguments)
+
+
+def _gaussian_decoder(recipe, arguments):
+    return GaussianDecoder(*_ranges(recipe), **arguments)
+
+
+def _plane_l1(recipe, arguments):
+    planes = recipe.truth_columns
+    weights = arguments.get("weights", [1.0] * len(planes))
+    if len(weights) != len(planes):
+        raise RecipeError(f"plane_l1 needs a weight for each of {planes}. Received: {weights}.")
+    return PlaneL1(weights)
 
 
 def _binary_crossentropy(recipe, arguments):
     return keras.losses.BinaryCrossentropy(**arguments)
 
 
+@final
+class SolutionCrossentropy(keras.losses.Loss):
+    """Categorical cross-entropy of outputs divided by their sum.
+
+    Maresca et al. 2021, equation 1, whose network ends in sigmoids: without the division the loss
+    would be least where all three are 1. Keras' own loss divides as well, but with TensorFlow it
+    takes the values before a sigmoid in training and those after it in validation.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+    """
+
+    def __init__(self, name="solution_crossentropy"):
+        super().__init__(name=name)
+
+    def call(self, y_true, y_pred):
+        tiny = keras.config.epsilon()
+        probability = y_pred / ops.maximum(ops.sum(y_pred, axis=-1, keepdims=True), tiny)
+        y_true = ops.cast(y_true, y_pred.dtype)
+        return -ops.sum(y_true * ops.log(ops.maximum(probability, tiny)), axis=-1)
+
+
+def _categorical_crossentropy(recipe, arguments):
+    return SolutionCrossentropy(**arguments)
+
+
 # name -> (maker of the loss, tasks it fits, arguments a recipe may give)
 LOSSES = {
     "scaled_mse": (_scaled_mse, ("modeller",), ()),
+    "weighted_mse": (_weighted_mse, ("modeller",), ()),
+    "posterior_nll": (_posterior_nll, ("modeller",), ("squared_error",)),
+    "gaussian_decoder": (_gaussian_decoder, ("modeller",), ("noise",)),
+    "plane_l1": (_plane_l1, ("cleaner",), ("weights",)),
     "binary_crossentropy": (_binary_crossentropy, ("finder",), ("label_smoothing",)),
+    "categorical_crossentropy": (_categorical_crossentropy, ("auditor",), ()),
 }
 
 

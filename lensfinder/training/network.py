@@ -44,15 +44,18 @@ def build_network(recipe):
     keras.utils.set_random_seed(recipe.seed)
     return zoo.build(
         recipe.network.name,
-        recipe.contract(),
+        recipe.training_contract(),
         recipe.task,
-        targets=recipe.truth_columns if recipe.targets else None,
+        targets=None if recipe.task == "finder" else recipe.truth_columns,
         **network_arguments(recipe),
     )
 
 
 def compile_network(model, recipe):
     """Compile a network as its recipe says, and build its optimiser.
+
+    A divergence of weights from their prior (`DenseFlipout`) is spread over the objects of one
+    epoch, ``steps_per_epoch * batch_size``, so that an epoch counts it once.
 
     Parameters
     ----------
@@ -68,6 +71,9 @@ def compile_network(model, recipe):
     """
     import keras
 
+    from lensfinder import zoo
+
+    zoo.set_training_objects(model, recipe.steps_per_epoch * recipe.batch_size)
     optimizer = make_optimizer(recipe)
     # without XLA, JAX would run every operation by itself from Python
     jit_compile = recipe.jit_compile or keras.backend.backend() == "jax"

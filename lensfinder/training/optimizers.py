@@ -74,6 +74,60 @@ class Steps(keras.optimizers.schedules.LearningRateSchedule):
         return {name: getattr(self, name) for name in ("peak", "factor", "boundaries")}
 
 
+@final
+@keras.saving.register_keras_serializable(package="lensfinder")
+class MomentumSGD(keras.optimizers.SGD):
+    """Gradient descent with momentum and a decay that is part of the gradient.
+
+    ``v = momentum v - rate (gradient + decay w)``, then ``w = w + v``: the weight decay of PyTorch,
+    with which Schuldt et al. 2021 trained (section 3: momentum 0.9, decay 5e-4). The `weight_decay`
+    of Keras' optimisers is decoupled from the momentum, and with momentum 0.9 ten times weaker in
+    the long run.
+
+    Parameters
+    ----------
+    learning_rate : float or keras.optimizers.schedules.LearningRateSchedule
+        Rate.
+    momentum : float
+        Share of the last step that is made again.
+    decay : float
+        Of every weight, biases too.
+    name : str
+        Name of the optimiser.
+
+    Raises
+    ------
+    ValueError
+        If the momentum is not in [0, 1], or the decay is negative.
+    """
+
+    def __init__(self, learning_rate=0.01, momentum=0.9, decay=5e-4, name="momentum_sgd"):
+        super().__init__(learning_rate=learning_rate, momentum=float(momentum), name=name)
+        if not 0 <= decay < math.inf:
+            raise ValueError(f"The decay must be a number >= 0. Received: {decay}.")
+        self.decay = float(decay)
+
+    def update_step(self, gradient, variable, learning_rate):
+        """One step for one variable.
+
+        Parameters
+        ----------
+        gradient : tensor
+            Of the loss.
+        variable : keras.Variable
+            What is changed.
+        learning_rate : tensor
+            Of this step.
+        """
+        gradient = ops.cast(gradient, variable.dtype) + self.decay * variable
+        super().update_step(gradient, variable, learning_rate)
+
+    def get_config(self):
+        names = ("name", "momentum", "decay")
+        rate = super().get_config()["learning_rate"]
+        return {"learning_rate": rate, **{name: getattr(self, name) for name in names}}
+
+
 def make_schedule(recipe):
     """Learning rate of a recipe.
 
@@ -106,7 +160,8 @@ def optimizer_names() -> dict[str, type]:
     Returns
     -------
     dict of str to type
-        Every public optimiser that can train a network by itself, and `RAdam`.
+        Every public optimiser that can train a network by itself, `RAdam` and `MomentumSGD`
+        (momentum_sgd).
     """
     members = inspect.getmembers(keras.optimizers, inspect.isclass)
     wrappers = ("Optimizer", "LossScaleOptimizer")
@@ -115,7 +170,7 @@ def optimizer_names() -> dict[str, type]:
         for name, kind in members
         if issubclass(kind, keras.optimizers.Optimizer) and name not in wrappers
     }
-    return {**found, "radam": RAdam}
+    return {**found, "radam": RAdam, "momentum_sgd": MomentumSGD}
 
 
 def make_optimizer(recipe):

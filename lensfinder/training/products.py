@@ -23,7 +23,7 @@ FIGURES = {
         "selection.png",
         "detection_limit.png",
     ),
-    "modeller": ("parameters.png", "parameter_errors.png"),
+    "modeller": ("parameters.png", "parameter_errors.png", "coverage.png"),
 }
 
 

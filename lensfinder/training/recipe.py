@@ -8,13 +8,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lensfinder.errors import LensfinderError, RecipeError, SpecError, UnknownNameError
+from lensfinder.inversion.frame import reconstruction_contract
+from lensfinder.inversion.relation import SOLUTIONS
 from lensfinder.paths import data_specs_dir
 from lensfinder.specs import load_population, load_survey, read_yaml, validate
 from lensfinder.specs.contract import InputContract
 from lensfinder.tables import COLUMNS
-from lensfinder.training.recipe_data import Arrays, Held, Mixture, Mocks, Shards
+from lensfinder.training.recipe_data import Arrays, Cleaning, Held, Mixture, Mocks, Shards
 
-TASKS = ("finder", "modeller")
+TASKS = ("finder", "modeller", "cleaner", "auditor")
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
 Scalar = bool | int | float | str
@@ -104,8 +106,10 @@ class Recipe(BaseModel):
         Survey whose images it takes; `groups` chooses among the survey's groups.
     bands : dict of str to tuple of str, or None
         Instead of `groups`: the bands to take, per group, in the order wanted.
-    task : {"finder", "modeller"}
-        What it predicts; a modeller has `targets`.
+    task : {"finder", "modeller", "cleaner", "auditor"}
+        What it predicts; a modeller has `targets`, a cleaner `cleaning`, an auditor a `frame`.
+    frame : int or None
+        Of an auditor: pixels along each side of the source and residual images it is shown.
     network : Named
         Builder of the zoo and its arguments (preprocessing and augmentation among them).
     data : Mocks, Shards, Mixture or Arrays
@@ -120,6 +124,9 @@ class Recipe(BaseModel):
         An epoch is a number of steps: between two of them the network is validated and saved.
     patience : int or None
         Stop after so many epochs without a better validation loss.
+    stop_after : int or None
+        End after this epoch with its weights, whatever the validation loss; the schedule of the
+        learning rate stays that of all `epochs`.
     jit_compile : bool
         Whether TensorFlow compiles the training step with XLA. Always stated, because Keras would
         otherwise choose by the machine. JAX always compiles.
@@ -135,6 +142,8 @@ class Recipe(BaseModel):
     bands: dict[str, tuple[str, ...]] | None = Field(default=None, min_length=1, max_length=8)
     task: Literal[TASKS]
     targets: tuple[Target, ...] = ()
+    cleaning: Cleaning | None = None
+    frame: int | None = Field(default=None, ge=16, le=512)
     network: Named
     data: Annotated[Mocks | Shards | Mixture | Arrays, Field(discriminator="kind")]
     adapt_size: int = Field(default=2048, ge=1, le=1_000_000)
@@ -147,6 +156,7 @@ class Recipe(BaseModel):
     steps_per_epoch: int = Field(ge=1, le=10_000_000)
     epochs: int = Field(ge=1, le=100_000)
     patience: int | None = Field(default=None, ge=1)
+    stop_after: int | None = Field(default=None, ge=1)
     jit_compile: bool
     seed: int = Field(ge=0, lt=2**31)
 
@@ -155,10 +165,19 @@ class Recipe(BaseModel):
         names = [target.name for target in self.targets]
         if (self.task == "modeller") != bool(names):
             raise ValueError("a modeller has targets, a finder has none.")
+        self._check_cleaning()
+        if (self.task == "auditor") != (self.frame is not None):
+            raise ValueError("an auditor has a frame, another network has none.")
+        if self.task == "auditor" and self.data.kind != "arrays":
+            raise ValueError("an auditor is trained on arrays: pairs of training.reconstructions.")
         if len(set(names)) != len(names):
             raise ValueError(f"each target may stand once only: {names}.")
         if self.groups is not None and self.bands is not None:
             raise ValueError("give groups or bands, not both.")
+        if self.stop_after is not None and self.stop_after > self.epochs:
+            raise ValueError(f"stop_after must not exceed the {self.epochs} epochs.")
+        if self.stop_after is not None and self.patience is not None:
+            raise ValueError("give patience or stop_after, not both.")
         schedule = self.schedule
         if schedule.kind == "cosine" and schedule.warmup_steps >= self.total_steps:
             raise ValueError(f"warmup_steps must be below the total of {self.total_steps} steps.")
@@ -173,6 +192,12 @@ class Recipe(BaseModel):
             )
         self._check_disjoint()
         return self
+
+    def _check_cleaning(self):
+        if (self.task == "cleaner") != (self.cleaning is not None):
+            raise ValueError("a cleaner has `cleaning`, another network has none.")
+        if self.cleaning is not None and self.data.kind not in ("simulator", "arrays"):
+            raise ValueError("a cleaner is trained on mocks of the simulator, or on arrays.")
 
     def _check_disjoint(self):
         ranges = {
@@ -215,11 +240,17 @@ class Recipe(BaseModel):
 
     @property
     def truth_columns(self) -> tuple[str, ...]:
-        """Columns of the truth table that the network is trained on."""
+        """Columns of the truth table that the network is trained on; planes, of a cleaner."""
+        if self.cleaning is not None:
+            return self.cleaning.planes
+        if self.frame is not None:
+            return SOLUTIONS
         return tuple(target.name for target in self.targets) or ("label",)
 
     def contract(self) -> InputContract:
         """Input contract of the network: the survey's, or that of the chosen groups or bands.
+
+        An auditor's is that of the frames of `lensfinder.inversion.frame`.
 
         Returns
         -------
@@ -231,8 +262,30 @@ class Recipe(BaseModel):
         MissingBandError, InputContractError, UnknownNameError
             If the survey has no such group or band.
         """
+        if self.frame is not None:
+            return reconstruction_contract(load_survey(self.survey).name, self.frame)
         contract = InputContract.from_survey(load_survey(self.survey), self.groups)
         return contract if self.bands is None else contract.select(self.bands)
+
+    @property
+    def plane(self) -> str:
+        """Which plane of the mocks the network is shown."""
+        return getattr(self.data, "plane", "S1")
+
+    def training_contract(self) -> InputContract:
+        """Contract of the network while it is trained: that of its patches, where there are any.
+
+        Returns
+        -------
+        InputContract
+            As `contract`, apart from the size of the stamps.
+        """
+        contract = self.contract()
+        if self.cleaning is None or self.cleaning.patch is None:
+            return contract
+        small = {"stamp": self.cleaning.patch}
+        groups = tuple(group.model_copy(update=small) for group in contract.groups)
+        return contract.model_copy(update={"groups": groups})
 
     def resolved(self) -> dict:
         """The recipe with the survey and populations it names written out, as plain data.
@@ -246,8 +299,9 @@ class Recipe(BaseModel):
             JSON-able.
         """
         parts = {"recipe": self.model_dump(mode="json")}
-        if self.bands is None:  # a training begun before there was this key can be continued
-            del parts["recipe"]["bands"]
+        for key in ("bands", "stop_after", "cleaning", "frame"):
+            if getattr(self, key) is None:  # a training begun before there was this key continues
+                del parts["recipe"][key]
         parts["survey"] = load_survey(self.survey).model_dump(mode="json")
         parts_of_data = [data for _, data, _ in self._parts()]
         named = {

@@ -26,16 +26,22 @@ class _Drawn(_Part):
     def _plain(self, handler):
         # left out where not asked for: a training begun without these keys can be continued
         unasked = {"sources": None, "subtract_lens_light": False, "fold": None, "folds": None}
+        unasked["plane"] = "S1"
         return {k: v for k, v in handler(self).items() if k not in unasked or v != unasked[k]}
 
 
 class Mocks(_Drawn):
-    """Objects from the simulator: ``start``, ``start + 1``, ... of one seed; none ever repeats."""
+    """Objects from the simulator: ``start``, ``start + 1``, ... of one seed; none ever repeats.
+
+    The network is shown `plane` of them: ``S1`` noisy, ``S2`` noiseless, ``S3`` noiseless source
+    alone. Mocks of `validation` and `test` are shown alike.
+    """
 
     kind: Literal["simulator"] = "simulator"
     population: str
     seed: int = Field(ge=0, lt=2**31)
     start: int = Field(default=0, ge=0, lt=2**31)
+    plane: Literal["S1", "S2", "S3"] = "S1"
 
 
 class Shards(_Drawn):
@@ -44,20 +50,21 @@ class Shards(_Drawn):
     Unless `validation` names mocks, the best epoch is chosen by the validation split. `sources` and
     `subtract_lens_light` must repeat how the shards were simulated: mocks of `validation` and
     `test` are drawn alike. With `fold` and `folds`, what is not test is shared among folds, and
-    fold `fold` is the validation split.
+    fold `fold` is the validation split; with ``fold: all`` they are trained on together, and there
+    is no validation split.
     """
 
     kind: Literal["shards"]
     folder: str
     shuffle_seed: int = Field(default=1, ge=0, lt=2**31)
-    fold: int | None = Field(default=None, ge=0)
+    fold: Annotated[int, Field(ge=0)] | Literal["all"] | None = None
     folds: int | None = Field(default=None, ge=2, le=1000)
 
     @model_validator(mode="after")
     def _fold_of_folds(self):
         if (self.fold is None) != (self.folds is None):
             raise ValueError("give fold and folds together, or neither.")
-        if self.folds is not None and self.fold >= self.folds:
+        if isinstance(self.fold, int) and self.fold >= self.folds:
             raise ValueError(f"with {self.folds} folds, fold is 0 to {self.folds - 1}.")
         return self
 
@@ -89,6 +96,17 @@ class Mixture(_Part):
     def objects(self) -> int:
         """Objects of a batch."""
         return sum(part.objects for part in self.parts)
+
+
+class Cleaning(_Part):
+    """What a cleaner is trained to make: planes of the mocks, and the size of what it is shown.
+
+    With ``patch`` it is trained on random pieces of the stamps of so many pixels, one per object,
+    and validated on their middles.
+    """
+
+    planes: tuple[Literal["S2", "S3"], ...] = Field(min_length=1, max_length=2)
+    patch: int | None = Field(default=None, ge=16, le=1024)
 
 
 class Arrays(_Part):

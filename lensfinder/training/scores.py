@@ -2,11 +2,14 @@
 
 import numpy as np
 
+from lensfinder.posterior import Posterior, has_posterior
 from lensfinder.training import metrics
 from lensfinder.training.bootstrap import bootstrap
+from lensfinder.training.cleaning import validation_psnr
 from lensfinder.training.parameters import parameter_differences, parameter_table
 from lensfinder.training.rarity import flat_figures, survey_figures
 from lensfinder.training.reliability import calibration_figures, flat_calibration
+from lensfinder.training.solution_scores import validation_of_solutions
 
 FPRS = (1e-2, 1e-3, 1e-4)
 BETA_SQUARED = 0.001  # Bom et al. 2022, section 6
@@ -102,12 +105,15 @@ def validation_figures(recipe, truth, predicted) -> dict[str, float]:
     recipe : Recipe
         Task and targets.
     truth, predicted : array (N, P)
-        In physical units, or labels and probabilities.
+        In physical units, or labels and probabilities; answers may hold a posterior. Planes of
+        images, of a cleaner.
 
     Returns
     -------
     dict of str to float
-        ``val_...`` figures; one that cannot be measured on this sample is left out.
+        ``val_...`` figures; one that cannot be measured on this sample is left out. Of answers with
+        a posterior also the mean negative log likelihood, and per parameter how often the truth
+        lies within its 68 % interval.
     """
     if recipe.task == "finder":
         label, score = truth[:, 0], predicted[:, 0]
@@ -120,8 +126,18 @@ def validation_figures(recipe, truth, predicted) -> dict[str, float]:
         }
         return {name: value for name, value in figures.items() if np.isfinite(value)}
     names = recipe.truth_columns
+    if recipe.task == "cleaner":
+        return validation_psnr(names, truth, predicted)
+    if recipe.task == "auditor":
+        return validation_of_solutions(truth, predicted)
     found = parameter_differences(_columns(names, truth), _columns(names, predicted))
-    return {f"val_rms_{name}": float(np.sqrt(np.mean(v**2))) for name, v in found.items()}
+    figures = {f"val_rms_{name}": float(np.sqrt(np.mean(v**2))) for name, v in found.items()}
+    if has_posterior(predicted, names):
+        posterior = Posterior.of(predicted, names)
+        inside = np.abs(posterior.cdf(truth) - 0.5) < 0.34
+        figures["val_nll"] = float(-posterior.log_prob(truth).mean())
+        figures |= {f"val_in68_{name}": float(inside[:, i].mean()) for i, name in enumerate(names)}
+    return figures
 
 
 def _ranking(label, score) -> dict[str, float]:

@@ -26,8 +26,10 @@ class ShardSource:
         Seed of the order.
     groups : dict of str to sequence of int, tuple of str or None
         Groups to keep, and which of their channels (`choose`); all by default.
-    fold, folds : int or None
-        Cross-validation: train on all folds but this one.
+    fold : int, "all" or None
+        Cross-validation: train on all folds but this one, or on all of them.
+    folds : int or None
+        The number of folds.
     """
 
     folder: str
@@ -35,7 +37,7 @@ class ShardSource:
     batch_size: int
     shuffle_seed: int
     groups: dict[str, tuple[int, ...]] | tuple[str, ...] | None = None
-    fold: int | None = None
+    fold: int | str | None = None
     folds: int | None = None
 
     def fingerprint(self) -> dict:

@@ -14,6 +14,7 @@ import numpy as np
 
 from lensfinder.errors import DatasetSpecError
 from lensfinder.specs import load_population, load_survey
+from lensfinder.training import planes
 
 BLOCK = 256  # objects that the simulator makes at once; a matter of speed only
 
@@ -26,8 +27,8 @@ class Batch:
     ----------
     images : dict of str to float32 array (B, H, W, bands)
         One array per group.
-    y : float32 array (B, P)
-        Truth, in physical units.
+    y : float32 array (B, P) or (B, P, H, W, bands)
+        Truth, in physical units; of a cleaner, its planes.
     ids : sequence of str or int
         Names of the objects, for messages.
     """
@@ -222,8 +223,8 @@ class ArraySource:
     ----------
     images : dict of str to array (N, H, W, bands)
         One array per group.
-    y : array (N, P)
-        Truth, in physical units.
+    y : array (N, P) or (N, P, H, W, bands)
+        Truth, in physical units; of a cleaner, its planes.
     batch_size : int
         Size of a batch; the last, smaller batch of an epoch is dropped.
     ids : sequence or None
@@ -243,9 +244,9 @@ class ArraySource:
         self.ids = np.arange(len(self.y)) if ids is None else np.asarray(ids)
         self.batch_size, self.seed = batch_size, seed
         lengths = {len(self.y), len(self.ids), *map(len, self.images.values())}
-        if len(lengths) != 1 or self.y.ndim != 2:
+        if len(lengths) != 1 or self.y.ndim not in (2, 5):
             raise DatasetSpecError(
-                "Images, truth (N, P) and ids must hold the same objects. "
+                "Images, truth (N, P, ...) and ids must hold the same objects. "
                 f"Received: {sorted(lengths)} rows, truth of shape {self.y.shape}."
             )
         if len(self.y) < batch_size:
@@ -322,6 +323,8 @@ def make_source(recipe) -> Source:
 
 
 def _source(recipe, data, batch_size) -> Source:
+    if recipe.cleaning or getattr(data, "plane", "S1") != "S1":
+        return planes.plane_source(recipe, data, batch_size)
     if data.kind == "simulator":
         return SimulatorSource(
             survey=load_survey(recipe.survey),
@@ -363,15 +366,18 @@ def validation_objects(recipe, *, batch: int = BLOCK) -> Batch | None:
     Returns
     -------
     Batch or None
-        All of them as one batch; None where the recipe leaves its data to the caller.
+        All of them as one batch; None where the recipe leaves its data to the caller, or trains on
+        all folds.
     """
     held = recipe.validation
-    if held is None and recipe.data.kind == "shards":
+    if held is None and recipe.data.kind == "shards" and recipe.data.fold != "all":
         from lensfinder.training.shard_source import shard_objects
 
         return shard_objects(recipe, "validation")
     if held is None:
         return None
+    if recipe.cleaning or recipe.plane != "S1":
+        return planes.plane_objects(recipe, held, batch=batch)
     from lensfinder.simulate import Simulator
 
     simulator = Simulator(recipe.survey, held.population, seed=held.seed, **recipe.drawing)
@@ -379,13 +385,7 @@ def validation_objects(recipe, *, batch: int = BLOCK) -> Batch | None:
         mock_batch(mocks, recipe.truth_columns, _channels(recipe))
         for mocks in simulator.stream(start=held.start, count=held.size, batch=batch)
     ]
-    return Batch(
-        images={
-            name: np.concatenate([part.images[name] for part in parts]) for name in parts[0].images
-        },
-        y=np.concatenate([part.y for part in parts]),
-        ids=tuple(name for part in parts for name in part.ids),
-    )
+    return planes.joined(parts)
 
 
 def _channels(recipe) -> dict[str, tuple[int, ...]]:

@@ -3,7 +3,7 @@
 ``python -m lensfinder.training.zoo NAME --minutes 30`` trains the recipe NAME, or goes on with it,
 for so long. Once the training is complete, or with ``--evaluate`` before that, the weights of the
 best epoch are measured on fresh mocks of the recipe's test sample and written as a preset.
-``--calibrate`` fits the calibration of a finder that is there already.
+``--calibrate`` fits the calibration of a preset that is there already.
 """
 
 import argparse
@@ -34,7 +34,8 @@ def parser() -> argparse.ArgumentParser:
         "--calibration",
         default="best",
         choices=("best", "temperature", "isotonic", "none"),
-        help="how a finder's scores become probabilities; fitted on the validation sample",
+        help="how a finder's scores become probabilities, fitted on the validation sample; the "
+        "spreads of a modeller's posteriors are fitted there unless this is none",
     )
     found.add_argument(
         "--symmetric",
@@ -153,7 +154,8 @@ def publish(
     place : Path or None
         Folder of the preset; by default its name's place among the package's presets.
     calibration : {"best", "temperature", "isotonic", "none"}
-        How a finder is calibrated, see `lensfinder.training.calibration.fit`.
+        How a finder is calibrated, see `lensfinder.training.calibration.fit`. The posteriors of a
+        modeller are, unless this is "none" (`lensfinder.training.spread_calibration`).
     calibration_size : int or None
         Validation mocks to calibrate on; as many as the recipe validates on by default.
 
@@ -179,6 +181,7 @@ def publish(
     from lensfinder.training.evaluation import MockSample, headline, measure
     from lensfinder.training.network import network_arguments
     from lensfinder.training.run_folder import RunFolder
+    from lensfinder.training.spread_calibration import measure_spread, spread_on_validation
     from lensfinder.zoo import fixed_predict, save_preset
 
     if recipe.test is None:
@@ -204,6 +207,7 @@ def publish(
         size=size or recipe.test.size,
         seed=recipe.test.seed,
         start=recipe.test.start,
+        plane=recipe.plane,
         **recipe.drawing,
     )
     fitted = None
@@ -212,6 +216,11 @@ def publish(
             recipe, fixed_predict(model), method=calibration, size=calibration_size
         )
         measured = measure_calibrated(model, fitted, sample, contract=draft.contract)
+    elif recipe.task == "modeller":
+        about = {"targets": draft.targets}
+        if calibration != "none":
+            fitted = spread_on_validation(recipe, model, size=calibration_size, **about)
+        measured = measure_spread(model, fitted, sample, contract=draft.contract, **about)
     else:
         measured = measure(
             fixed_predict(model),

@@ -11,6 +11,8 @@ _HOMES = {
     "tasks": "registry",
     "build": "registry",
     "adapt": "layers.adapted",
+    "set_training_objects": "layers.dense_flipout",
+    "posterior_samples": "sampling",
     "select": "inputs",
     "multiply_adds": "cost",
     "Preset": "presets",
@@ -22,6 +24,10 @@ _HOMES = {
     "imagenet_file": "imagenet",
     "load": "presets",
     "fixed_predict": "predict",
+    "clean_tile": "tiled",
+    "latent_codes": "vib",
+    "predict_draws": "vib",
+    "joint_likelihood": "vib",
 }
 
 __all__ = sorted(_HOMES)

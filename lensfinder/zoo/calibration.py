@@ -1,10 +1,11 @@
-"""From a network's score to a probability: what a preset says about it in its ``config.json``.
+"""What makes a network's answers honest: what a preset says about it in its ``config.json``.
 
-A calibration is a strictly increasing function of the logit, so it changes no ranking. It is part
-of the model: `Preset.load` puts it behind the head as the layer `LogitMap`.
+A finder's calibration is a strictly increasing function of the logit, so it changes no ranking; a
+modeller's, a factor on the spread of each target, which changes no mean. It is part of the model:
+`Preset.load` puts it behind the head as the layer `LogitMap` or `SpreadScale`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import keras
 import numpy as np
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lensfinder.errors import ArgumentError, PresetError
 from lensfinder.zoo.layers.logit_map import LOWEST, NEAREST, LogitMap
+from lensfinder.zoo.layers.posterior_head import outputs_of
+from lensfinder.zoo.layers.spread_scale import SpreadScale
 
 LAYER = "calibration"
 MAX_KNOTS = 512  # PAV of 100,000 objects gives about 150
@@ -20,7 +23,7 @@ MIN_STEP = 1e-4  # between knots: float32 near the lowest logit, -69, resolves 8
 
 
 class _Calibration(BaseModel):
-    """What every calibration says.
+    """What every calibration of a finder says.
 
     Attributes
     ----------
@@ -31,6 +34,7 @@ class _Calibration(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    task: ClassVar[str] = "finder"
     prevalence: float = Field(gt=0, lt=1)
     objects: int = Field(ge=2)
 
@@ -117,17 +121,57 @@ class Isotonic(_Calibration):
         return self.logits, self.values, (1.0, 1.0)
 
 
-Calibration = Annotated[Temperature | Isotonic, Field(discriminator="kind")]
+class Spread(BaseModel):
+    """A factor on the spread of each target of a modeller.
+
+    Attributes
+    ----------
+    scales : tuple of float
+        Factors, in the order of the targets; above 1 for a network that is too sure of itself.
+    limits : tuple of float
+        Standard deviation of each target, in its unit, that one lens in a hundred of the sample
+        exceeds: beyond it an image is unlike the lenses of the sample, or too poor to be modelled.
+    objects : int
+        Size of the sample that it was fitted on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    task: ClassVar[str] = "modeller"
+    kind: Literal["spread"] = "spread"
+    scales: tuple[Annotated[float, Field(ge=0.01, le=100)], ...] = Field(
+        min_length=1, max_length=64
+    )
+    limits: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1, max_length=64)
+    objects: int = Field(ge=2)
+
+    @model_validator(mode="after")
+    def _pairs(self):
+        if len(self.scales) != len(self.limits):
+            raise ValueError("scales and limits must pair up")
+        return self
+
+    def layer(self) -> SpreadScale:
+        """The Keras layer that does it.
+
+        Returns
+        -------
+        SpreadScale
+            Without weights.
+        """
+        return SpreadScale(self.scales, name=LAYER, dtype="float32")
+
+
+Calibration = Annotated[Temperature | Isotonic | Spread, Field(discriminator="kind")]
 
 
 def with_calibration(model, calibration) -> keras.Model:
-    """The same network with its scores turned into calibrated probabilities.
+    """The same network with calibrated probabilities or spreads.
 
     Parameters
     ----------
     model : keras.Model
-        A finder of the zoo; it is not changed, its variables are shared.
-    calibration : Temperature or Isotonic
+        A network of the zoo; it is not changed, its variables are shared.
+    calibration : Temperature, Isotonic or Spread
         What to put behind its head.
 
     Returns
@@ -138,12 +182,21 @@ def with_calibration(model, calibration) -> keras.Model:
     Raises
     ------
     PresetError
-        If the model is calibrated already, or does not end in one probability.
+        If the model is calibrated already, or does not end in what can be calibrated.
     """
-    if any(isinstance(layer, LogitMap) for layer in model.layers):
+    if any(isinstance(layer, LogitMap | SpreadScale) for layer in model.layers):
         raise PresetError("The model is calibrated already. Load it with calibrated=False first.")
-    if len(model.outputs) != 1 or model.outputs[0].shape[-1] != 1:
+    width = model.outputs[0].shape[-1]
+    if calibration.task == "finder" and (len(model.outputs) != 1 or width != 1):
         raise PresetError("Only a finder, which ends in one probability, can be calibrated.")
+    if calibration.task == "modeller":
+        count = len(calibration.scales)
+        each = outputs_of(count, 1) - count
+        if width <= count or (width - count) % each:
+            raise PresetError(
+                f"Spreads of {count} targets cannot be calibrated of a network with {width} "
+                "outputs. Take a modeller with a posterior (components: 1, or more)."
+            )
     inputs = {tensor.name: tensor for tensor in model.inputs}
     return keras.Model(inputs, calibration.layer()(model.outputs[0]), name=model.name)
 

@@ -44,6 +44,8 @@ class CompactArguments(BaseModel):
     symmetric : bool
         Whether a prediction is the mean over quarter turns and mirrors of the image, turned back
         (`DihedralMean`): eight times the cost of a prediction, none in training.
+    components : int
+        Gaussians of the mixture that a modeller answers (`PosteriorHead`); 0 for values alone.
     ranges : dict of str to (low, high) or None
         Physical values at network outputs 0 and 10, where the defaults do not fit.
     """
@@ -56,6 +58,7 @@ class CompactArguments(BaseModel):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     augment: Literal["any", "quarter", "none"] = "none"
     symmetric: bool = False
+    components: int = Field(default=0, ge=0, le=16)
     ranges: dict[str, tuple[float, float]] | None = Field(default=None, max_length=64)
 
 
@@ -172,7 +175,7 @@ def _finish(inputs, features, task, targets, arguments, name):
     if arguments.dropout:
         x = keras.layers.Dropout(arguments.dropout, name="dropout")(x)
     x = keras.layers.Dense(arguments.units, activation="relu", name="dense")(x)
-    x = head(x, task, targets, arguments.ranges)
+    x = head(x, task, targets, arguments.ranges, arguments.components)
     if arguments.symmetric:
         targets = ("p_lens",) if task == "finder" else targets
         x = DihedralMean(targets, dtype="float32", name="mean_of_views")(x)

@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from lensfinder.zoo.layers.dense_flipout import DenseFlipout
 from lensfinder.zoo.layers.dihedral import VIEWS, DihedralViews
 
 
@@ -45,6 +46,8 @@ def multiply_adds(model) -> int:
             total += math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:3])
         elif isinstance(layer, keras.layers.Dense):
             total += math.prod(layer.kernel.shape)
+        elif isinstance(layer, DenseFlipout):  # of an answer, with the mean weights
+            total += math.prod(layer.kernel_mean.shape)
     # every view of an image goes through the whole network
     several = any(isinstance(layer, DihedralViews) for layer in model.layers)
     return total * (len(VIEWS) if several else 1)

@@ -1,9 +1,10 @@
-"""What all builders share: inputs from a contract, and the two kinds of head."""
+"""What all builders share: inputs from a contract, and the kinds of head."""
 
 import keras
 
 from lensfinder.errors import ArchitectureError, UnknownNameError
 from lensfinder.specs.contract import InputContract
+from lensfinder.zoo.layers.posterior_head import PosteriorHead
 from lensfinder.zoo.layers.target_scale import SPAN, TargetScale
 from lensfinder.zoo.layers.to_branches import ToBranches
 
@@ -140,7 +141,15 @@ def join(features: list, name: str):
     return features[0] if len(features) == 1 else keras.layers.Concatenate(name=name)(features)
 
 
-def head(features, task: str, targets: tuple[str, ...], ranges: dict | None):
+def head(
+    features,
+    task: str,
+    targets: tuple[str, ...],
+    ranges: dict | None,
+    components: int = 0,
+    *,
+    dense=keras.layers.Dense,
+):
     """The last layers of a network.
 
     Parameters
@@ -153,29 +162,42 @@ def head(features, task: str, targets: tuple[str, ...], ranges: dict | None):
         What a modeller predicts, in order.
     ranges : dict of str to (low, high) or None
         Ranges that replace those of `DEFAULT_RANGES`.
+    components : int
+        Of a modeller: Gaussians of its posterior (`PosteriorHead`); 0 for values alone.
+    dense : callable
+        Makes the layer that answers with values, as `keras.layers.Dense` does.
 
     Returns
     -------
-    tensor (N, 1) or (N, targets)
-        Probability, or values in each target's unit.
+    tensor (N, 1), (N, targets) or (N, outputs)
+        Probability, values in each target's unit, or what `PosteriorHead` answers.
 
     Raises
     ------
     UnknownNameError
         If a target has no range.
+    ArchitectureError
+        If a finder is to have a modeller's head.
     """
     if task == "finder":
-        return keras.layers.Dense(1, activation="sigmoid", dtype="float32", name="p_lens")(features)
+        if components:
+            raise ArchitectureError(
+                f"A finder ends in one probability. Received: components={components}."
+            )
+        return dense(1, activation="sigmoid", dtype="float32", name="p_lens")(features)
     known = {**DEFAULT_RANGES, **(ranges or {})}
     for target in targets:
         if target not in known:
             raise UnknownNameError("target with a range (give one in `ranges`)", target, known)
     low, high = zip(*(known[target] for target in targets), strict=True)
+    if components:
+        last = PosteriorHead(low, high, components, dtype="float32", name="posterior")
+        return last(dense(last.raw_size, dtype="float32", name="raw")(features))
     # start in the middle of every range instead of at its lower end
-    scaled = keras.layers.Dense(
+    answers = dense(
         len(targets),
         bias_initializer=keras.initializers.Constant(SPAN / 2),
         dtype="float32",
         name="parameters",
     )(features)
-    return TargetScale(low, high, dtype="float32", name="target_scale")(scaled)
+    return TargetScale(low, high, dtype="float32", name="target_scale")(answers)

@@ -34,7 +34,7 @@ class FixedPredict:
             )
         self.batch_size, self.jit_compile = int(batch_size), bool(jit_compile)
         self.shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
-        self.outputs = int(model.outputs[0].shape[-1])
+        self.outputs = tuple(model.outputs[0].shape[1:])
         # a second head on the same layers: the caller's own compile settings stay as they are
         self._runner = keras.Model(
             {tensor.name: tensor for tensor in model.inputs}, model.outputs[0]
@@ -52,8 +52,8 @@ class FixedPredict:
 
         Returns
         -------
-        array (N, outputs), float32
-            Probabilities, or parameters in their units.
+        array (N, outputs) or (N, planes, H, W, bands), float32
+            Probabilities, parameters in their units, or cleaned images.
 
         Raises
         ------
@@ -63,7 +63,7 @@ class FixedPredict:
             If an array has another shape.
         """
         arrays, count = self._checked(images)
-        result = np.empty((count, self.outputs), np.float32)
+        result = np.empty((count, *self.outputs), np.float32)
         for start in range(0, count, self.batch_size):
             rows = min(self.batch_size, count - start)
             batch = {name: self._padded(x[start : start + rows]) for name, x in arrays.items()}

@@ -44,8 +44,8 @@ class PresetConfig(BaseModel):
         Number of stored values.
     versions : dict of str to str
         What it was made with.
-    calibration : Temperature, Isotonic or None
-        What turns a finder's scores into probabilities.
+    calibration : Temperature, Isotonic, Spread or None
+        What turns a finder's scores into probabilities, or makes a modeller's spreads right.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -111,8 +111,11 @@ def read_config(content: bytes) -> PresetConfig:
         if config.task not in line.tasks:
             raise PresetError(f"{config.builder} is not a {config.task}")
         registry.check_targets(config.task, config.targets)
-        if config.calibration is not None and config.task != "finder":
-            raise PresetError("only a finder's scores can be calibrated")
+        if config.calibration is not None and config.task != config.calibration.task:
+            raise PresetError(f"a {config.task} has no calibration {config.calibration.kind}")
+        scales = getattr(config.calibration, "scales", config.targets)
+        if len(scales) != len(config.targets):
+            raise PresetError(f"{len(config.targets)} targets have not {len(scales)} spreads")
     except (ValidationError, LensfinderError, RecursionError) as error:
         raise UntrustedArtefactError(f"{CONFIG} is not a preset's: {error}") from error
     return config

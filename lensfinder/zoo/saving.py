@@ -74,9 +74,9 @@ def save_preset(
         How kernels lie on disk.
     headline : dict or None
         A few figures for the table.
-    calibration : Temperature, Isotonic or None
-        What `Preset.load` puts behind a finder's head (`lensfinder.training.calibration` fits it).
-        It takes the place of one that the model may have.
+    calibration : Temperature, Isotonic, Spread or None
+        What `Preset.load` puts behind the head (`lensfinder.training.calibrate` fits it). It takes
+        the place of one that the model may have.
     overwrite : bool
         Whether an existing preset may be replaced.
     root : pathlib.Path or None
@@ -157,8 +157,10 @@ def _new_config(name, model, *, builder, arguments, task, targets, contract, cal
         },
         calibration=calibration,
     )
-    if calibration is not None and task != "finder":
-        raise PresetError(f"Only a finder can be calibrated. Received: a {task}.")
+    if calibration is not None and task != calibration.task:
+        raise PresetError(
+            f"The calibration {calibration.kind} is of a {calibration.task}. Received: a {task}."
+        )
     rebuilt = registry.build(
         builder, contract, task, targets=None if task == "finder" else targets, **full
     )

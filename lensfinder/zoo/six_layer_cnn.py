@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lensfinder.errors import ArchitectureError
 from lensfinder.zoo.inputs import head, join, make_inputs, to_branches
-from lensfinder.zoo.layers import ArcsinhStretch, ImageScale, JointAugment
+from lensfinder.zoo.layers import JointAugment
+from lensfinder.zoo.scaling import scaled
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class SixLayerArguments(BaseModel):
         "image" is the paper's, each image to 0-1; "arcsinh" an `ArcsinhStretch`, to be adapted.
     augment : bool
         Whether a finder rotates, mirrors and zooms its training images (`JointAugment`).
+    components : int
+        Gaussians of the mixture that a modeller answers (`PosteriorHead`); 0 for values alone.
     ranges : dict of str to (low, high) or None
         Physical values at network outputs 0 and 10, where the defaults do not fit.
     """
@@ -54,6 +57,7 @@ class SixLayerArguments(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     scaling: Literal["image", "arcsinh", "none"] = "image"
     augment: bool = False
+    components: int = Field(default=0, ge=0, le=16)
     ranges: dict[str, tuple[float, float]] | None = Field(default=None, max_length=64)
 
 
@@ -85,10 +89,7 @@ def six_layer_cnn(contract, task: str, *, targets, arguments: SixLayerArguments)
         If a stamp is smaller than 16 pixels, or a modeller is to be augmented.
     """
     inputs = make_inputs(contract, smallest=REDUCTION)
-    images = {
-        name: _scale(x, name, arguments.scaling)
-        for name, x in to_branches(inputs, contract).items()
-    }
+    images = scaled(to_branches(inputs, contract), arguments.scaling)
     if arguments.augment:
         if task == "modeller":
             raise ArchitectureError(
@@ -98,15 +99,8 @@ def six_layer_cnn(contract, task: str, *, targets, arguments: SixLayerArguments)
     features = [_convolutions(x, name) for name, x in images.items()]
     x = join(features, "join")
     x = keras.layers.Dense(DENSE_UNITS, activation="relu", name="dense")(x)
-    return keras.Model(inputs, head(x, task, targets, arguments.ranges), name="six_layer_cnn")
-
-
-def _scale(x, group: str, scaling: str):
-    if scaling == "image":
-        return ImageScale(name=f"{group}_scale")(x)
-    if scaling == "arcsinh":
-        return ArcsinhStretch(group=group, name=f"{group}_stretch")(x)
-    return x
+    x = head(x, task, targets, arguments.ranges, arguments.components)
+    return keras.Model(inputs, x, name="six_layer_cnn")
 
 
 def _convolutions(x, group: str):

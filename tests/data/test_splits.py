@@ -61,6 +61,13 @@ def test_folds_cover_everything_but_test_once():
     assert select(IDS).all()
 
 
+def test_all_folds_together_are_everything_but_test():
+    test = select(IDS, split="test")
+    assert (select(IDS, split="train", fold="all", folds=4) == ~test).all()
+    assert not select(IDS, split="validation", fold="all", folds=4).any()
+    assert (select(IDS, split="test", fold="all", folds=4) == test).all()
+
+
 def test_folds_do_not_follow_splits():
     """The two hashes are independent: each fold has its share of training objects."""
     folds, train = fold_of(IDS, 4), split_of(IDS) == "train"

@@ -6,6 +6,7 @@ from astropy.table import Table
 
 from lensfinder.errors import DatasetSpecError
 from lensfinder.report import draw_assessment, plots
+from lensfinder.report.coverage_plots import coverage_plot
 from lensfinder.report.finder_plots import reliability_plot, score_plot
 from lensfinder.training.assessment import assess, table_of
 from lensfinder.training.evaluation import Scored
@@ -28,21 +29,41 @@ def scored(rng, task, n=400, spread=1.5):
     truth["snr"] = 10 ** rng.uniform(0.7, 3, n)
     for name in ("e1", "e2"):
         truth[name] = rng.normal(0, 0.2, n)
-    if task == "modeller":
+    if task != "finder":
         output = np.stack([truth[name] + rng.normal(0, 0.1, n) for name in TARGETS], axis=1)
-    else:
+    if task == "posterior":  # one Gaussian of `PosteriorHead`: values, weight, values, widths
+        triangle = np.tile([0.1, 0, 0.1, 0, 0, 0.1], (n, 1))
+        output = np.concatenate([output, np.ones((n, 1)), output, triangle], axis=1)
+    elif task == "finder":
         output = 1 / (1 + np.exp(-(rng.normal(0, spread, n) + 5 * lens - 2.5)))[:, None]
     return Scored(truth, output.astype(np.float32), {"population": "made up", "n": n})
 
 
 def assessed(rng, task, **options):
-    targets = TARGETS if task == "modeller" else ("p_lens",)
-    return assess(scored(rng, task, **options), preset="x/y", task=task, targets=targets, rng=rng)
+    given = scored(rng, task, **options)
+    task, targets = ("finder", ("p_lens",)) if task == "finder" else ("modeller", TARGETS)
+    return assess(given, preset="x/y", task=task, targets=targets, rng=rng)
 
 
-@pytest.mark.parametrize("task", ["finder", "modeller"])
+def test_without_posteriors_there_is_no_plot_of_their_coverage(tmp_path, rng):
+    draw_assessment(assessed(rng, "modeller"), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(FIGURES["modeller"]) - {"coverage.png"}
+
+
+def test_the_coverage_plot_shows_what_was_found(rng):
+    found = assessed(rng, "posterior").figures["modeller"]["posterior"]
+    lines = [bar[0].get_xydata() for bar in coverage_plot(found).axes[0].containers]
+    for (name, values), points in zip(found["parameters"].items(), lines, strict=True):
+        np.testing.assert_allclose(points[:, 1], list(values["coverage"].values()), err_msg=name)
+        assert abs(values["coverage"]["0.68"] - 0.68) < 0.1  # of 0.1 said and done, 200 lenses
+    table = table_of(assessed(rng, "posterior"))
+    np.testing.assert_allclose(table["e1_std"], 0.1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("task", ["finder", "posterior"])
 def test_an_evaluation_writes_every_file_it_names(task, tmp_path, rng):
     found = assessed(rng, task)
+    task = found.task
     write_folder(tmp_path / "out", found, draw=draw_assessment)
     assert {p.name for p in (tmp_path / "out").iterdir()} == set(names_of(task))
     for name in FIGURES[task]:
@@ -52,10 +73,11 @@ def test_an_evaluation_writes_every_file_it_names(task, tmp_path, rng):
     assert len(table_of(found)) == 400
 
 
-@pytest.mark.parametrize("task", ["finder", "modeller"])
+@pytest.mark.parametrize("task", ["finder", "modeller", "posterior"])
 def test_few_objects_and_perfect_answers_are_drawn_too(task, tmp_path, rng):
-    draw_assessment(assessed(rng, task, n=30, spread=0.01), tmp_path)
-    assert (tmp_path / FIGURES[task][0]).is_file()
+    found = assessed(rng, task, n=30, spread=0.01)
+    draw_assessment(found, tmp_path)
+    assert (tmp_path / FIGURES[found.task][0]).is_file()
 
 
 def test_the_same_data_give_the_same_bytes(tmp_path):

@@ -35,8 +35,22 @@ def light(rows, fluxes):
     return found
 
 
-def draw(group, fwhm, mass_row, *, source=(), source_flux=(), rest=(), rest_flux=(), factor=10):
-    """One noiseless image of one band, (stamp, stamp), electron/s per pixel."""
+def draw(
+    group,
+    fwhm,
+    mass_row,
+    *,
+    source=(),
+    source_flux=(),
+    stamps=(),
+    rest=(),
+    rest_flux=(),
+    factor=10,
+):
+    """One noiseless image of one band, (stamp, stamp), electron/s per pixel.
+
+    `stamps` are arguments of lenstronomy's INTERPOL for sources given as images.
+    """
     from lenstronomy.Data.imaging_data import ImageData
     from lenstronomy.Data.psf import PSF
     from lenstronomy.ImSim.image_model import ImageModel
@@ -56,11 +70,12 @@ def draw(group, fwhm, mass_row, *, source=(), source_flux=(), rest=(), rest_flux
         data,
         PSF("GAUSSIAN", fwhm=fwhm, pixel_size=scale, truncation=6),
         LensModel(["SIE", "SHEAR"]),
-        LightModel(["SERSIC_ELLIPSE"] * len(source)),
+        LightModel(["SERSIC_ELLIPSE"] * len(source) + ["INTERPOL"] * len(stamps)),
         LightModel(["SERSIC_ELLIPSE"] * len(rest)),
         kwargs_numerics={"supersampling_factor": factor, "supersampling_convolution": True},
     )
-    image = model.image(mass(mass_row), light(source, source_flux), light(rest, rest_flux))
+    sources = [*light(source, source_flux), *stamps]
+    image = model.image(mass(mass_row), sources, light(rest, rest_flux))
     return image[extra:-extra, extra:-extra]
 
 

@@ -18,6 +18,7 @@ NAMES = {
     "finder-train",
     "finder-train-real",
     "madireddy",
+    "madireddy-lenses",
     "maresca2021",
     "pearson2019-test",
     "pearson2019-train",

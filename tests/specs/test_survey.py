@@ -16,6 +16,7 @@ from lensfinder.specs import Band, Survey, load_survey, read_yaml, survey_names,
 NAMES = {
     "euclid-vis": {"vis": (57, 0.1, ("VIS",))},
     "euclid-wide-vis": {"vis": (57, 0.1, ("VIS",))},
+    "euclid-vis-maresca2021": {"vis": (81, 0.1, ("VIS",))},
     "euclid-vis-nisp": {"vis": (200, 0.1, ("VIS",)), "nisp": (66, 0.3, ("H", "J", "Y"))},
     "lsst-r": {"lsst": (57, 0.2, ("r",))},
     "lsst-gri": {"lsst": (57, 0.2, ("g", "r", "i"))},
@@ -231,7 +232,9 @@ def test_euclid_as_flown_has_the_noise_of_its_mosaics():
 
 
 def test_unknown_names_list_the_known_ones():
-    with pytest.raises(UnknownNameError, match="euclid-vis, euclid-vis-nisp, euclid-wide-vis, hsc-griz"):
+    with pytest.raises(
+        UnknownNameError, match="euclid-vis, euclid-vis-maresca2021, euclid-vis-nisp"
+    ):
         load_survey("euclid")
     with pytest.raises(UnknownNameError, match="Known: VIS"):
         load_survey("euclid-vis").band("r")

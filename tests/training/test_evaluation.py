@@ -1,7 +1,6 @@
 """Measuring and publishing a network, on mocks made by a fake simulator."""
 
 import json
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ from tiny_training import Objects, recipe
 
 from lensfinder.errors import OutputExistsError, PresetError, RecipeError
 from lensfinder.evaluate import evaluate
+from lensfinder.simulate.mocks import Mocks
 from lensfinder.training.calibrate import calibrate
 from lensfinder.training.card import model_card
 from lensfinder.training.evaluation import MockSample, headline, measure
@@ -19,12 +19,6 @@ from lensfinder.training.zoo import publish
 from lensfinder.zoo import fixed_predict, open_preset
 
 HELD = {"population": "pearson2019-test", "seed": 9, "size": 200}
-
-
-@dataclass
-class FakeMocks:
-    images: dict
-    truth: Table
 
 
 class FakeSimulator:
@@ -43,7 +37,7 @@ class FakeSimulator:
         images = {
             name: array * (1 + label)[:, None, None, None] for name, array in batch.images.items()
         }
-        return FakeMocks(images, truth)
+        return Mocks(np.asarray(indices), {"S1": images}, truth)
 
     def stream(self, start=0, count=None, batch=256):
         for first in range(start, start + count, batch):
@@ -145,6 +139,39 @@ def test_a_preset_that_exists_is_calibrated_anew(trained, tmp_path):
     elsewhere = calibrate(tmp_path / "plain", tmp_path / "other", method="isotonic")
     assert elsewhere.config.calibration.kind == "isotonic"
     assert open_preset(tmp_path / "plain").config.calibration == found.config.calibration
+
+
+def test_the_posteriors_of_a_modeller_are_calibrated_on_validation_lenses(tmp_path):
+    network = {"widths": [4, 4], "units": 8, "components": 2, "symmetric": True}
+    given = recipe(
+        tmp_path,
+        network={"name": "compact_modeller", "arguments": network},
+        loss={"name": "posterior_nll"},
+        data={"kind": "simulator", "population": "pearson2019-train", "seed": 1},
+        validation={**HELD, "seed": 8, "size": 240},
+        test=HELD,
+        epochs=1,
+    )
+    result = train(given, tmp_path / "run")
+    assert {"val_nll", "val_in68_e1"} <= set(result.history[0])
+    preset = publish(given, result, place=tmp_path / "preset")
+    fitted, facts = preset.config.calibration, preset.metrics["calibration"]
+    assert (fitted.kind, fitted.objects, len(fitted.scales)) == ("spread", 120, 3)
+    assert facts["scales"] == list(fitted.scales)
+    found = preset.metrics["modeller"]["posterior"]
+    for name in ("theta_E", "e1", "e2"):
+        assert facts["after"][name] == found["parameters"][name]["coverage"]["0.68"]
+    assert facts["before"] != facts["after"]
+    assert set(found["controls"]) == {"spread x 0.8", "bias of 0.3 std", "of another lens"}
+    assert "Spreads are calibrated on 120 validation lenses" in preset.card
+    assert "wrong on purpose" in preset.card
+    again = calibrate(tmp_path / "preset", size=220)
+    assert again.config.calibration.objects == 110
+    assert again.card.count("## Calibration") == 1
+    plain = publish(given, result, place=tmp_path / "plain", calibration="none")
+    assert plain.config.calibration is None
+    held = plain.metrics["modeller"]["posterior"]["parameters"]["e1"]["coverage"]["0.68"]
+    assert held == facts["before"]["e1"]
 
 
 def test_what_cannot_be_published_is_refused(trained, tmp_path):

@@ -7,6 +7,7 @@ from tiny_training import recipe
 
 from lensfinder.errors import RecipeError, UnknownNameError
 from lensfinder.training.optimizers import (
+    MomentumSGD,
     Steps,
     WarmupCosine,
     make_optimizer,
@@ -58,6 +59,43 @@ def test_arguments_arrive(tmp_path):
     given = {"name": "sgd", "arguments": {"momentum": 0.9, "nesterov": True}}
     made = make_optimizer(recipe(tmp_path, optimizer=given))
     assert (made.momentum, made.nesterov) == (0.9, True)
+
+
+def steps_of(optimizer, gradients):
+    """A weight that starts at 2, after each gradient."""
+    weight = keras.Variable(np.array([2.0], "f4"))
+    optimizer.build([weight])
+    found = []
+    for gradient in gradients:
+        optimizer.apply([keras.ops.convert_to_tensor(np.array([gradient], "f4"))])
+        found.append(float(keras.ops.convert_to_numpy(keras.ops.copy(weight))[0]))
+    return found
+
+
+def test_momentum_sgd_is_that_of_pytorch(rng):
+    gradients, weight, velocity, want = rng.normal(size=40), 2.0, 0.0, []
+    for gradient in gradients:  # the documented rule of torch.optim.SGD
+        velocity = 0.9 * velocity + gradient + 0.05 * weight
+        weight -= 0.01 * velocity
+        want.append(weight)
+    found = steps_of(MomentumSGD(0.01, momentum=0.9, decay=0.05), gradients)
+    np.testing.assert_allclose(found, want, rtol=1e-5, atol=0)  # 40 steps in float32
+    # the control: Keras' own decay is another one
+    keras_own = steps_of(keras.optimizers.SGD(0.01, momentum=0.9, weight_decay=0.05), gradients)
+    assert abs(keras_own[-1] - want[-1]) > 0.05
+
+
+def test_momentum_sgd_is_made_from_a_recipe_and_its_config(tmp_path):
+    given = {"name": "momentum_sgd", "arguments": {"momentum": 0.8, "decay": 1e-3}}
+    constant = {"kind": "constant", "learning_rate": 0.02}
+    made = make_optimizer(recipe(tmp_path, optimizer=given, schedule=constant))
+    twin = MomentumSGD.from_config(made.get_config())
+    for one in (made, twin):
+        assert (one.momentum, one.decay) == (0.8, 1e-3)
+        assert abs(float(one.learning_rate) - 0.02) < 1e-8
+    assert (MomentumSGD().momentum, MomentumSGD().decay) == (0.9, 5e-4)  # Schuldt 2021, section 3
+    with pytest.raises(ValueError, match="decay"):
+        MomentumSGD(decay=-1.0)
 
 
 def test_wrong_optimisers_are_refused(tmp_path):

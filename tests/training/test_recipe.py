@@ -32,7 +32,8 @@ def test_every_recipe_can_be_run_as_written(name):
     found = load_recipe(name)
     assert name == found.preset.replace("/", "-")
     assert found.loss.name in LOSSES
-    assert found.test.size >= 10_000
+    if found.task != "auditor":  # its pairs are shared by lens: training.forked
+        assert found.test.size >= 10_000
     make_optimizer(found)
     check_arguments(found.network.name, network_arguments(found))
     assert found.task in zoo.tasks(found.network.name)

@@ -59,6 +59,11 @@ def recipe(folder, *, task="modeller", **changes) -> Recipe:
         "jit_compile": False,
         "seed": 5,
     }
+    if task == "cleaner":
+        data |= {"cleaning": {"planes": ["S2", "S3"]}, "loss": {"name": "plane_l1"}}
+        data["network"] = {"name": "edsr", "arguments": {"blocks": 1, "channels": 4}}
+    if task == "auditor":
+        data |= {"frame": 16, "network": {"name": "forked_classifier", "arguments": {}}}
     return Recipe.model_validate({**data, **changes})
 
 

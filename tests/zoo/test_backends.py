@@ -48,9 +48,13 @@ def test_a_compact_network_keeps_the_contract_on_jax_without_tensorflow():
 def test_the_other_networks_keep_the_contract_on_jax():
     cases = [
         ("compact_modeller", "modeller", {}),
+        ("edsr", "cleaner", {"blocks": 1, "channels": 4}),
+        ("holismokes", "modeller", {}),
+        ("resnet101_flipout", "modeller", {"depth": 8, "width": 4}),
         ("six_layer_cnn", "modeller", {}),
         ("six_layer_cnn", "finder", {}),
         ("two_branch_efficientnet", "finder", {"variant": "B0"}),
+        ("vib", "finder", {"filters": (4,) * 5, "units": 8, "flow_steps": 4}),
     ]
     assert on_jax(CONTRACTS.format(cases=cases)).strip() == "kept"
 

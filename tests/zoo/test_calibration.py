@@ -166,7 +166,7 @@ def test_without_calibration_files_are_what_they_were(tmp_path):
 
 def test_what_cannot_be_calibrated_is_refused(tmp_path):
     modeller = network(builder="compact_modeller", task="modeller")
-    with pytest.raises(PresetError, match="Only a finder"):
+    with pytest.raises(PresetError, match="is of a finder"):
         save(
             tmp_path / "toy", modeller, task="modeller", builder="compact_modeller",
             calibration=KINDS["temperature"],

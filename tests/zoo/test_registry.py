@@ -10,9 +10,18 @@ from lensfinder.zoo import registry
 CONTRACT_CASES = {
     ("compact_finder", "finder"): {},
     ("compact_modeller", "modeller"): {},
+    ("edsr", "cleaner"): {"blocks": 1, "channels": 4},
+    ("forked_classifier", "auditor"): {"filters": (4, 4, 8), "dense_units": 16},
+    ("holismokes", "modeller"): {},
+    ("resnet", "finder"): {"depth": 8, "width": 4},
+    ("resnet", "modeller"): {"depth": 8, "width": 4},
+    ("resnet101_flipout", "finder"): {"depth": 8, "width": 4},
+    ("resnet101_flipout", "modeller"): {"depth": 8, "width": 4},
     ("six_layer_cnn", "finder"): {},
     ("six_layer_cnn", "modeller"): {},
     ("two_branch_efficientnet", "finder"): {"variant": "B0"},
+    ("vib", "finder"): {"filters": (4,) * 5, "units": 8, "flow_steps": 4},
+    ("vib", "modeller"): {"filters": (4,) * 5, "units": 8, "flow_steps": 4},
 }
 SMALL = contract(vis=("V", 32))
 
@@ -23,7 +32,9 @@ def test_zoo_contract(name, task):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "task"), CONTRACT_CASES)
+@pytest.mark.parametrize(
+    ("name", "task"), [case for case in CONTRACT_CASES if case[1] != "cleaner"]
+)
 def test_zoo_contract_with_two_groups(name, task):
     check_network(name, TWO, task, arguments=CONTRACT_CASES[name, task])
 
@@ -43,7 +54,7 @@ def test_the_contract_check_can_fail():
 @pytest.mark.parametrize("name", zoo.names())
 def test_an_unknown_argument_lists_the_known_ones(name):
     with pytest.raises(UnknownNameError) as caught:
-        zoo.build(name, ONE, zoo.tasks(name)[0], depth=7)
+        zoo.build(name, ONE, zoo.tasks(name)[0], no_such_argument=7)
     assert set(caught.value.known) == set(registry.ENTRIES[name].arguments.model_fields)
     for known in caught.value.known:
         assert known in str(caught.value)
@@ -56,11 +67,11 @@ def test_stamps_that_are_too_small_are_refused(name):
 
 
 def test_unknown_names_and_impossible_values():
-    with pytest.raises(UnknownNameError, match="architecture named 'resnet'"):
-        zoo.build("resnet", ONE, "finder")
+    with pytest.raises(UnknownNameError, match="architecture named 'vgg'"):
+        zoo.build("vgg", ONE, "finder")
     with pytest.raises(UnknownNameError, match="task named 'find'"):
         zoo.build("compact_finder", ONE, "find")
-    with pytest.raises(ArchitectureError, match="take one of compact_modeller, six_layer_cnn"):
+    with pytest.raises(ArchitectureError, match="take one of compact_modeller, "):
         zoo.build("compact_finder", ONE, "modeller")
     with pytest.raises(ArchitectureError, match="widths.0"):
         zoo.build("compact_finder", ONE, "finder", widths=(0,))

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from lensfinder.errors import ArchitectureError
+from lensfinder.zoo.layers.posterior_head import pack, unpack
 
 VIEWS = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
 # How the targets answer a rotation: not at all, as a vector, or twice as fast.
@@ -117,12 +118,16 @@ class DihedralViews(keras.layers.Layer):
 class DihedralMean(keras.layers.Layer):
     """Mean of the answers to the eight views, each turned back; idle in training.
 
-    Probabilities are averaged as logits, everything else as it is.
+    Probabilities are averaged as logits, values as they are. Posteriors (`PosteriorHead`) of K
+    Gaussians become the mixture of all 8 K, so the mean is the mean of the views, and the
+    covariance is the mean of theirs plus the scatter of their means. The views show the same
+    photons: they are no eight measurements whose precisions would add. And where they disagree, the
+    network does not know, as the scatter says.
 
     Parameters
     ----------
     targets : sequence of str
-        What the answers (8 N, P) are, in order.
+        What the answers (8 N, P), or the first P of (8 N, outputs), are, in order.
     **options : dict
         Keyword arguments of `keras.layers.Layer`.
 
@@ -144,13 +149,30 @@ class DihedralMean(keras.layers.Layer):
         if self._logits:
             answers = ops.clip(answers, _TINY, 1.0 - _TINY)
             answers = ops.log(answers) - ops.log1p(-answers)
-        views = ops.reshape(answers, (len(VIEWS), -1, len(self.targets)))
+        views = ops.reshape(answers, (len(VIEWS), -1, answers.shape[-1]))
         back = ops.convert_to_tensor(self._back, dtype=views.dtype)
+        if answers.shape[-1] > len(self.targets):
+            return self._mixture(back, *unpack(views, len(self.targets)))
         mean = ops.mean(ops.einsum("gpk,gnk->gnp", back, views), axis=0)
         return ops.sigmoid(mean) if self._logits else mean
 
+    @staticmethod
+    def _mixture(back, weight, mean, factor):
+        mean = ops.einsum("gpq,gnkq->ngkp", back, mean)
+        factor = ops.einsum("gpq,gnkqr->ngkpr", back, factor)
+        # a turned factor may have lost its triangle, and is scaled to correlations to find it
+        # again: a factorisation in float32 likes numbers near 1
+        size = ops.sqrt(ops.sum(ops.square(factor), axis=-1))
+        lines = factor / size[..., None]
+        lines = ops.cholesky(ops.einsum("ngkpr,ngkqr->ngkpq", lines, lines))
+        count, parts = int(mean.shape[-1]), len(VIEWS) * int(mean.shape[-2])
+        weight = ops.reshape(ops.swapaxes(weight, 0, 1), (-1, parts)) / len(VIEWS)
+        factor = ops.reshape(lines * size[..., None], (-1, parts, count, count))
+        return pack(weight, ops.reshape(mean, (-1, parts, count)), factor)
+
     def compute_output_shape(self, input_shape):
-        return (None, *input_shape[1:])
+        count, each = len(self.targets), input_shape[-1] - len(self.targets)
+        return (None, *input_shape[1:-1], count + each * (len(VIEWS) if each else 1))
 
     def get_config(self):
         return {**super().get_config(), "targets": list(self.targets)}

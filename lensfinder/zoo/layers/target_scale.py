@@ -10,6 +10,33 @@ from lensfinder.errors import ArchitectureError
 SPAN = 10.0  # "rescaled to lie in the same ranges as each other, between zero and ten"
 
 
+def checked_ranges(low, high) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Ranges of targets, if they are some.
+
+    Parameters
+    ----------
+    low, high : sequence of float
+        Physical value of each target at 0 and at 10.
+
+    Returns
+    -------
+    low, high : tuple of float
+        The same.
+
+    Raises
+    ------
+    ArchitectureError
+        If the two do not pair up, or a range is empty.
+    """
+    low, high = tuple(map(float, low)), tuple(map(float, high))
+    if len(low) != len(high) or any(not a < b for a, b in zip(low, high, strict=False)):
+        raise ArchitectureError(
+            "Each target needs low < high, as many of one as of the other. "
+            f"Received: low={low}, high={high}."
+        )
+    return low, high
+
+
 @final
 @keras.saving.register_keras_serializable(package="lensfinder")
 class TargetScale(keras.layers.Layer):
@@ -33,14 +60,7 @@ class TargetScale(keras.layers.Layer):
 
     def __init__(self, low, high, **options):
         super().__init__(**options)
-        self.low, self.high = tuple(map(float, low)), tuple(map(float, high))
-        if len(self.low) != len(self.high) or any(
-            not a < b for a, b in zip(self.low, self.high, strict=False)
-        ):
-            raise ArchitectureError(
-                "Each target needs low < high, as many of one as of the other. "
-                f"Received: low={self.low}, high={self.high}."
-            )
+        self.low, self.high = checked_ranges(low, high)
 
     def to_physical(self, scaled):
         """Physical values of network values.

@@ -1,0 +1,71 @@
+"""The verb that takes the noise and the lens off images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lensfinder._commands import options
+from lensfinder._commands.counter import RunCounter
+from lensfinder._commands.quiet import quietly
+
+
+def clean(
+    images: options.Images,
+    output: options.Output = Path("cleaned"),
+    model: Annotated[
+        str | None, typer.Option(help="A cleaner: name of a preset, or a folder.")
+    ] = None,
+    denoiser: Annotated[
+        str | None, typer.Option(help="Another one that denoises for it (modular training).")
+    ] = None,
+    intermediate: Annotated[
+        bool, typer.Option("--intermediate", help="Write the denoised images, too.")
+    ] = False,
+    survey: Annotated[
+        str | None, typer.Option(help="Whose zero points the files get; a name or YAML file.")
+    ] = None,
+    layout: options.Layout = None,
+    resample: options.Resample = False,
+    calibrate: options.Calibrate = False,
+    band_map: options.BandMap = None,
+    pad: options.Pad = False,
+    max_bad_fraction: options.MaxBad = None,
+    assume_pixel_scale: options.AssumeScale = None,
+    assume_unit: options.AssumeUnit = None,
+    assume_zero_point: options.AssumeZeroPoint = None,
+    batch_size: options.BatchSize = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Denoise and deblend images: FITS cutouts of the source alone, and a table of fluxes."""
+    with quietly():
+        from lensfinder.clean import TABLE
+        from lensfinder.clean import clean as run
+    with RunCounter() as counter:
+        table = run(
+            images,
+            output,
+            preset=model,
+            denoiser=denoiser,
+            intermediate=intermediate,
+            survey=survey,
+            layout=layout,
+            resample=resample,
+            fitting=options.fitting(
+                calibrate,
+                band_map,
+                pad,
+                max_bad_fraction,
+                assume_pixel_scale,
+                assume_unit,
+                assume_zero_point,
+            ),
+            overwrite=overwrite,
+            watch=[counter],
+            **options.given(batch_size=batch_size),
+        )
+    counts = ", ".join(f"{count} {name}" for name, count in table.meta["counts"].items())
+    typer.echo(f"{len(table)} images: {counts or 'none'}")
+    for name, share in table.meta["flux_conservation"].items():
+        typer.echo(f"{name}: {'-' if share is None else f'{share:.3f}'} of the flux given")
+    typer.echo(f"table  {output / TABLE}")

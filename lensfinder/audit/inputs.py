@@ -1,0 +1,144 @@
+"""Images in files, as lenses that can be audited: one band with noise, PSF and a prior."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from lensfinder.audit.loop import Lens
+from lensfinder.data import Cutout, read_cutouts
+from lensfinder.errors import ArgumentError, InputContractError, InversionError
+from lensfinder.fit.inputs import fit_input
+from lensfinder.inversion.priors import MassPrior
+from lensfinder.predict.images import are_paths
+from lensfinder.tables import clean_message
+from lensfinder.tables.lenses import open_table
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How images are read; see `lensfinder.fit.fit`.
+
+    Attributes
+    ----------
+    band : str or None
+        Which band to fit, of images of several.
+    layout : str, path or None
+        Layout of the files, if they are not ours.
+    psf_fwhm : float or None
+        Width of a Gaussian PSF [arcsec], for files without one.
+    exposure : float or None
+        Exposure time [s] of images in electrons/s, for files without a noise map.
+    pixel_scale : float or None
+        Arcsec per pixel, for files that do not say.
+    """
+
+    band: str | None = None
+    layout: object = None
+    psf_fwhm: float | None = None
+    exposure: float | None = None
+    pixel_scale: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One image of a run: a lens, or the reason why there is none.
+
+    Attributes
+    ----------
+    id : str
+        Its name.
+    lens : Lens or None
+        What is fitted.
+    status : str
+        ``ok``, or the name of a flag of `lensfinder.errors.FIT_STATUS`.
+    message : str
+        What is wrong, in words.
+    """
+
+    id: str
+    lens: Lens | None = None
+    status: str = "ok"
+    message: str = ""
+
+
+def candidates(images, reading: Reading, *, priors=None) -> Iterator[Candidate]:
+    """Images as lenses, in their order.
+
+    Parameters
+    ----------
+    images : path, sequence of paths, or iterable of Cutout
+        Files, folders and globs, or cutouts.
+    reading : Reading
+        How to read them.
+    priors : dict of str to MassPrior or None
+        Prior per id, from `priors_of`; wide ones when None.
+
+    Returns
+    -------
+    iterator of Candidate
+        One per image.
+
+    Raises
+    ------
+    ArgumentError, DataFormatError
+        If there are no images.
+    """
+    if isinstance(images, (str, os.PathLike)) or are_paths(images):
+        images = read_cutouts(images, layout=reading.layout)
+    return (_candidate(row, cutout, reading, priors) for row, cutout in enumerate(images))
+
+
+def priors_of(parameters, *, sigma=None) -> dict[str, MassPrior]:
+    """The posterior of a modelling network as a prior per id.
+
+    Parameters
+    ----------
+    parameters : astropy.table.Table or path
+        What `lensfinder.model` writes.
+    sigma : mapping of str to float or None
+        Standard deviations where the table has none.
+
+    Returns
+    -------
+    dict of str to MassPrior
+        Of the rows that have usable numbers.
+
+    Raises
+    ------
+    ArgumentError
+        If neither the table nor `sigma` says how uncertain the parameters are.
+    """
+    table = open_table(parameters)
+    found = MassPrior.from_table(table, sigma=sigma)
+    ids = [str(name) for name in table["id"]]
+    return {name: prior for name, prior in zip(ids, found, strict=True) if prior is not None}
+
+
+def _candidate(row, cutout, reading, priors) -> Candidate:
+    if not isinstance(cutout, Cutout):
+        raise ArgumentError(
+            f"Images must be paths or cutouts. Received: {type(cutout).__name__}. "
+            "Use `audit_lens` for arrays."
+        )
+    if cutout.status:
+        return Candidate(cutout.id, None, "unreadable", clean_message(cutout.message))
+    if priors is not None and cutout.id not in priors:
+        message = f"the table of parameters has no usable row of {cutout.id!r}"
+        return Candidate(cutout.id, None, "no_prior", message)
+    how = {"band": reading.band, "psf_fwhm": reading.psf_fwhm, "exposure": reading.exposure}
+    try:
+        seen = fit_input(cutout, pixel_scale=reading.pixel_scale, **how)
+    except (InversionError, InputContractError) as error:
+        return Candidate(cutout.id, None, "bad_input", clean_message(str(error)))
+    lens = Lens(
+        row=row,
+        image=seen.image,
+        noise=np.where(seen.usable, seen.noise, 1e6 * seen.noise[seen.usable].max()),
+        psf=seen.psf,
+        pixel_scale=seen.pixel_scale,
+        prior=None if priors is None else priors[cutout.id],
+        usable=seen.usable,
+    )
+    return Candidate(cutout.id, lens)

@@ -1,0 +1,289 @@
+"""What is kept of an audit: one `Round` per fit, and the `History` of a lens, in files.
+
+A round is written in one step when it is complete. An audit that is started again reads the rounds
+that are there and goes on with the next; a fit that was cut in the middle goes on from its own
+memory of evaluations. So an interrupted audit ends in the same rows as one that was not.
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lensfinder.audit.rules import ACTIONS, Attempt, Step
+from lensfinder.errors import CheckpointError
+from lensfinder.inversion.lens_fit import Estimate, LensFit, point_estimates
+from lensfinder.inversion.mass import MassModel
+from lensfinder.inversion.priors import MassPrior
+from lensfinder.inversion.relation import SOLUTIONS
+from lensfinder.tables import write_atomically
+
+IDENTITY = "lens.json"
+
+
+class Round(BaseModel):
+    """One fit of a lens, the verdict on it, and what follows.
+
+    Attributes
+    ----------
+    number : int
+        0 for the first fit.
+    prior : MassPrior
+        Of this fit.
+    mass : MassModel
+        The best model.
+    parameters : dict of str to dict
+        ``mean, std, p16, p50, p84`` of each parameter, with ``q`` and ``phi``.
+    log_evidence, reduced_chi2 : float
+        Of the best model.
+    evaluations : int
+        Mass models inverted.
+    seconds : float
+        Wall time.
+    problems : tuple of str
+        Names of flags of `lensfinder.errors.FIT_STATUS`.
+    probabilities : (float, float, float)
+        Of under, correct and over.
+    opinion : str
+        What `parity_opinion` calls it.
+    copy_scale : float
+        Scale of the source as a copy of the image.
+    action : str
+        What follows; see `lensfinder.audit.rules.Step`.
+    words : str
+        Why.
+    restart : (float, float) or None
+        Edges of the next prior in theta_E, arcsec.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int
+    prior: MassPrior
+    mass: MassModel
+    parameters: dict[str, dict[str, float]]
+    log_evidence: float
+    reduced_chi2: float
+    evaluations: int
+    seconds: float
+    problems: tuple[str, ...]
+    probabilities: tuple[float, float, float]
+    opinion: str
+    copy_scale: float
+    action: Literal[ACTIONS]
+    words: str
+    restart: tuple[float, float] | None
+
+    @classmethod
+    def of(cls, number: int, fit: LensFit, probabilities, opinion, step: Step) -> "Round":
+        """Put a round together.
+
+        Parameters
+        ----------
+        number : int
+            0 for the first fit.
+        fit : LensFit
+            The fit.
+        probabilities : array (3,)
+            Of under, correct and over.
+        opinion : Opinion
+            The second opinion.
+        step : Step
+            What follows.
+
+        Returns
+        -------
+        Round
+            The record.
+        """
+        return cls(
+            number=number,
+            prior=fit.prior,
+            mass=fit.mass,
+            parameters={name: asdict(found) for name, found in fit.parameters.items()},
+            log_evidence=fit.log_evidence,
+            reduced_chi2=fit.reduced_chi2,
+            evaluations=fit.evaluations,
+            seconds=fit.seconds,
+            problems=fit.status,
+            probabilities=tuple(float(p) for p in probabilities),
+            opinion=opinion.verdict,
+            copy_scale=opinion.copy_scale,
+            action=step.action,
+            words=step.words,
+            restart=step.theta_E,
+        )
+
+    @property
+    def best(self) -> dict[str, float]:
+        """Every parameter of the best model, e1 and e2 as well as q and phi."""
+        return {name: found.mean for name, found in point_estimates(self.mass).items()}
+
+    @property
+    def verdict(self) -> str:
+        """The likeliest of under, correct and over."""
+        return SOLUTIONS[int(np.argmax(self.probabilities))]
+
+    @property
+    def step(self) -> Step:
+        """What follows."""
+        return Step(self.action, self.words, self.restart)
+
+    @property
+    def attempt(self) -> Attempt:
+        """What the rules look at."""
+        return Attempt(self.mass.theta_E, self.verdict)
+
+    def estimate(self, name: str) -> Estimate:
+        """One parameter with its uncertainty."""
+        return Estimate(**self.parameters[name])
+
+
+@dataclass(frozen=True)
+class History:
+    """The rounds of one lens, and whether a person should look.
+
+    Attributes
+    ----------
+    rounds : tuple of Round
+        In order; empty if the lens could not be fitted.
+    reasons : tuple of str
+        Why a person should look; empty if none needs to.
+    problem : str
+        Name of a flag of `lensfinder.errors.FIT_STATUS` if a fit could not be made.
+    """
+
+    rounds: tuple[Round, ...]
+    reasons: tuple[str, ...]
+    problem: str = ""
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether there is a reason."""
+        return bool(self.reasons)
+
+    @property
+    def last(self) -> Round | None:
+        """The last round, if there is one."""
+        return self.rounds[-1] if self.rounds else None
+
+
+def fingerprint(*arrays, **facts) -> str:
+    """A name for all that the rounds of a lens depend on.
+
+    Parameters
+    ----------
+    *arrays : array or None
+        Image, noise and PSF.
+    **facts : object
+        Plain values.
+
+    Returns
+    -------
+    str
+        Hexadecimal digits of a SHA-256 sum.
+    """
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for array in arrays:
+        values = np.asarray(np.nan if array is None else array, dtype=np.float64)
+        digest.update(repr(values.shape).encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+class Rounds:
+    """The rounds of one lens in a folder, or in memory.
+
+    Parameters
+    ----------
+    folder : path-like or None
+        Where to keep them; nowhere when None.
+    identity : str
+        From `fingerprint`.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder holds the rounds of another lens or another procedure.
+    """
+
+    def __init__(self, folder, identity: str):
+        self.folder = None if folder is None else Path(folder)
+        if self.folder is None:
+            return
+        place = self.folder / IDENTITY
+        if place.exists():
+            if _read(place).get("fingerprint") != identity:
+                raise CheckpointError(
+                    f"{self.folder} holds the rounds of another lens, or made with other settings. "
+                    "Choose another output, or start over with --overwrite."
+                )
+        else:
+            _write(place, json.dumps({"fingerprint": identity}))
+
+    def read(self, number: int) -> Round | None:
+        """A round that is complete.
+
+        Parameters
+        ----------
+        number : int
+            Which.
+
+        Returns
+        -------
+        Round or None
+            None if it has not been written.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is not what `write` writes.
+        """
+        place = None if self.folder is None else self._file(number)
+        if place is None or not place.exists():
+            return None
+        try:
+            return Round.model_validate(_read(place))
+        except ValidationError as error:
+            raise CheckpointError(
+                f"{place} is not a round of this version. Start over with --overwrite."
+            ) from error
+
+    def write(self, record: Round) -> None:
+        """Keep a round; the file is whole or absent.
+
+        Parameters
+        ----------
+        record : Round
+            A complete round.
+        """
+        if self.folder is not None:
+            # not pydantic's JSON: it writes null for the infinite edges of a prior
+            _write(self._file(record.number), json.dumps(record.model_dump(), indent=1))
+            memory = self.fits(record.number)
+            if memory.is_dir():  # of use only until the round was complete
+                shutil.rmtree(memory)
+
+    def fits(self, number: int) -> Path | None:
+        """Folder in which the fit of a round keeps its evaluations; None without a folder."""
+        return None if self.folder is None else self.folder / f"fit-{number}"
+
+    def _file(self, number):
+        return self.folder / f"round-{number}.json"
+
+
+def _read(path) -> dict:
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged. Start over with --overwrite.") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _write(path, text):
+    write_atomically(path, lambda place: Path(place).write_text(text + "\n", encoding="utf-8"))

@@ -1,0 +1,226 @@
+"""Fit the mass of one lens: mask, lens light, grids and priors, then the search."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from lensfinder.errors import ArgumentError, MaskError, NoiseMapError, UnknownNameError
+from lensfinder.inversion.engine import Inverter
+from lensfinder.inversion.grids import AdaptiveGrid
+from lensfinder.inversion.lens_fit import LensFit
+from lensfinder.inversion.light import fit_light, refitted
+from lensfinder.inversion.memory import Memory, fingerprint
+from lensfinder.inversion.observation import trimmed_psf
+from lensfinder.inversion.parametric import METHODS
+from lensfinder.inversion.pixels import annulus, pixel_centres
+from lensfinder.inversion.priors import MassPrior
+from lensfinder.inversion.regularisation import Regularisation
+
+MOST_PIXELS, FEWEST_PIXELS = 500, 60  # of the source
+SUB = 2  # rays along a side; four of them moved the log evidence of a mock lens by 0.3
+LENS_LIGHT = ("none", "subtracted", "fitted")
+LIGHT_RADIUS = 5.0  # arcsec, largest disc in which the lens light is looked at
+CORE = 3.0  # pixels about the lens in which what the light leaves over is not an arc
+OFFSET = 0.05  # arcsec, scatter of the mass about the centre of the light
+SEARCHED_PSF = 0.9  # of the light of the PSF, in the search
+NEGATIVE = 0.05  # of the lens light, above which the fit says so
+
+
+def fit_lens(
+    image,
+    noise,
+    *,
+    psf,
+    pixel_scale,
+    prior: MassPrior | None = None,
+    shear: bool = False,
+    mask=None,
+    usable=None,
+    grid=None,
+    method: str = "maximise",
+    lens_light: str = "none",
+    seed: int = 0,
+    tolerance: float = 0.1,
+    folder=None,
+    progress=None,
+) -> LensFit:
+    """Fit the mass of one lens by reconstructing its source.
+
+    Parameters
+    ----------
+    image : array (H, W)
+        Image, in any unit of brightness per pixel.
+    noise : array (H, W) or float
+        Standard deviation per pixel, in the same unit.
+    psf : array (h, w) or None
+        Point spread function on the pixels of the image, sides odd.
+    pixel_scale : float
+        Arcsec per pixel.
+    prior : MassPrior, optional
+        Priors; when absent wide ones, with theta_E up to the edge of the mask. Where they leave the
+        centre as it is by default, it is expected near that of the lens light, if there is any.
+    shear : bool
+        Whether an external shear is fitted where the priors fix it.
+    mask : bool array (H, W) or AnnularMask, optional
+        True where a pixel is to be fitted. When absent an annulus about the arcs, found by
+        `annular_mask`; with fitted lens light the whole disc inside it.
+    usable : bool array (H, W), optional
+        False where a pixel is known to be bad and is left out of the mask that is found; its value
+        must be finite and its noise positive.
+    grid : RectangularGrid or AdaptiveGrid, optional
+        How to divide the source; by the number of fitted pixels when absent.
+    method : str
+        ``maximise`` (evidence maximised, errors from its curvature) or ``nested`` (sampling).
+    lens_light : str
+        ``none`` if the image holds none; ``subtracted`` to fit it first and take it off;
+        ``fitted`` to solve for its amplitudes together with the source.
+    seed : int
+        Of what is random: the sampler, and the draws behind percentiles.
+    tolerance : float
+        How exactly the maximum is found, in log evidence.
+    folder : path-like, optional
+        Where to remember evaluations: a fit that was interrupted goes on from there to the same
+        result.
+    progress : callable, optional
+        Told a `lensfinder.inversion.Progress` whenever the fit improves.
+
+    Returns
+    -------
+    LensFit
+        Mass with errors, reconstruction and evidence; `status` says what is doubtful.
+
+    Raises
+    ------
+    InversionError
+        One of its kinds, if the input cannot be fitted; `FitError` if no model fits it.
+    CheckpointError
+        If the folder holds another fit.
+    UnknownNameError
+        If there is no such method, or way with the lens light.
+    """
+    if method not in METHODS:
+        raise UnknownNameError("method of fitting", method, METHODS)
+    if lens_light not in LENS_LIGHT:
+        raise UnknownNameError("way with the lens light", lens_light, LENS_LIGHT)
+    if not (np.isfinite(tolerance) and tolerance > 0):
+        raise ArgumentError(f"The tolerance must be positive. Received: {tolerance}. Try 0.1.")
+    image = np.asarray(image, dtype=np.float64)
+    given = None if mask is None else np.asarray(getattr(mask, "pixels", mask))
+    words = dict(psf=psf, pixel_scale=pixel_scale)
+    light = None if lens_light == "none" else _light(image, noise, given, **words)
+    rest = image if light is None else image - light.image
+    mask = given
+    if mask is None:
+        mask = _arcs(rest, noise, light, pixel_scale, whole=lens_light == "fitted")
+        mask = mask if usable is None else mask & usable
+    joint = lens_light == "fitted"
+    # `gradient` is smooth in the mass: see `search`.
+    words |= dict(mask=mask, regularisation=Regularisation(kind="gradient"))
+    words |= dict(light=light.components if joint else None)
+    chosen = grid or _grid(int(np.count_nonzero(mask)))
+    shown = image if joint else rest
+    inverter = Inverter(shown, noise, source=chosen, **words)
+    # The search uses the core of the PSF: its wings are most of its pixels, and of the time.
+    core = None if psf is None else trimmed_psf(psf, kept=SEARCHED_PSF)
+    coarse = Inverter(shown, noise, source=_coarser(chosen), **(words | dict(psf=core)))
+    prior = _completed(prior or wide_prior(inverter.observation), light, shear)
+    memory = Memory(
+        folder,
+        fingerprint=fingerprint(
+            *(image, np.asarray(noise, np.float64), psf, mask, str(pixel_scale)),
+            *(prior.model_dump_json(), chosen.model_dump_json(), method, lens_light),
+            *(str(seed), str(tolerance)),
+        ),
+    )
+    try:
+        found = METHODS[method](
+            inverter,
+            prior,
+            coarse=coarse,
+            seed=seed,
+            tolerance=tolerance,
+            memory=memory,
+            progress=progress,
+        )
+    finally:
+        memory.close()
+    if not joint:
+        return replace(found, light=light)
+    light = refitted(light, found.inversion.light, inverter.observation)
+    remark = ("negative_light",) if light.negative > NEGATIVE else ()
+    return replace(found, light=light, status=found.status + remark)
+
+
+def wide_prior(observation) -> MassPrior:
+    """The default priors: theta_E anywhere from a pixel to the edge of what is fitted.
+
+    Parameters
+    ----------
+    observation : Observation
+        The fitted pixels.
+
+    Returns
+    -------
+    MassPrior
+        The priors.
+    """
+    farthest = float(np.hypot(observation.x, observation.y).max())
+    low = observation.pixel_scale
+    return MassPrior().uniform("theta_E", low, max(farthest, 2.0 * low))
+
+
+def _completed(prior, light, shear):
+    """Where a prior says nothing of its own: centre at the lens light, and shear if asked for."""
+    silent = (prior.x, prior.y) == (MassPrior().x, MassPrior().y)
+    if light is not None and silent:
+        prior = prior.centred(light.x, light.y, sigma=OFFSET)
+    return prior.sheared() if shear else prior
+
+
+def _light(image, noise, mask, *, psf, pixel_scale):
+    """The lens light in a disc: one that holds the given mask, or a wide one."""
+    sigma = np.broadcast_to(np.asarray(noise, dtype=np.float64), image.shape)
+    radius = min(LIGHT_RADIUS, 0.5 * min(image.shape) * pixel_scale)
+    if mask is not None and mask.any():
+        x, y = np.broadcast_arrays(*pixel_centres(image.shape, pixel_scale))
+        radius = float(np.hypot(x, y)[mask].max())
+    disc = annulus(image.shape, pixel_scale=pixel_scale, inner=0.0, outer=radius)
+    good = np.isfinite(image) & np.isfinite(sigma) & (sigma > 0)
+    bad = disc & ~good if mask is None else mask & ~good
+    if bad.any():
+        raise NoiseMapError(
+            f"{int(bad.sum())} pixels have no finite value or no positive noise. Take them out of "
+            "the mask."
+        )
+    return fit_light(image, sigma, psf=psf, pixel_scale=pixel_scale, mask=disc & good)
+
+
+def _arcs(rest, noise, light, pixel_scale, *, whole):
+    """Mask about the arcs; `whole` for the disc instead of the annulus."""
+    from lensfinder.inversion.mask import annular_mask  # scikit-image takes a while to import
+
+    if light is None:
+        return annular_mask(rest, noise, pixel_scale=pixel_scale).pixels
+    x, y = np.broadcast_arrays(*pixel_centres(rest.shape, pixel_scale))
+    distance = np.hypot(x - light.x, y - light.y)
+    outside = (distance < CORE * pixel_scale) | (np.hypot(x, y) > LIGHT_RADIUS)
+    arcs = annular_mask(np.where(outside, 0.0, rest), noise, pixel_scale=pixel_scale).arc
+    seen = distance[arcs]
+    if not seen.size:
+        raise MaskError("No arc is left beside the lens light. Give a mask.")
+    inner = 0.0 if whole else max(0.9 * float(seen.min()), CORE * pixel_scale)
+    return (distance >= inner) & (distance <= 1.1 * float(seen.max()))
+
+
+def _grid(pixels):
+    """Source pixels for a number of fitted ones: a fifth, as many as the data can tell apart."""
+    count = int(np.clip(pixels // 5, min(FEWEST_PIXELS, max(pixels, 4)), MOST_PIXELS))
+    return AdaptiveGrid(pixels=count, sub=SUB)
+
+
+def _coarser(grid):
+    """The grid that a search begins on."""
+    if grid.kind == "adaptive":
+        return grid.model_copy(update={"pixels": max(grid.pixels // 2, 4), "sub": min(grid.sub, 2)})
+    shape = tuple(max(side // 2, 3) for side in grid.shape)
+    return grid.model_copy(update={"shape": shape, "sub": min(grid.sub, 2)})

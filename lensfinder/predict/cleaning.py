@@ -1,0 +1,165 @@
+"""What `clean` asks of a cleaned image before it is handed on, and what it says about it."""
+
+from urllib.parse import quote
+
+import numpy as np
+from scipy import ndimage
+
+SMOOTHING = 2.0  # sigma of the filter, pixels: about the PSF of a ground-based survey
+SIGNIFICANT = 5.0  # sigma of the smoothed noise: 300 fields of noise alone never reached 4
+SHARE = 0.1  # of the light itself: noise grows with it
+FEWEST = 5  # pixels that stand out together
+PLATEAU = 4  # pixels of exactly the brightest value; noise makes no two alike
+BRIGHT = 20.0  # sigma; a plateau below is no core
+
+
+def doubts(given, cleaned) -> tuple[str, str]:
+    """Why a cleaned image should not be handed on.
+
+    Parameters
+    ----------
+    given : array (H, W, bands)
+        What the network was shown.
+    cleaned : array (H, W, bands)
+        What it made of it.
+
+    Returns
+    -------
+    flag, words : str
+        A name of `STATUS`, and a sentence; both empty if there is no doubt.
+    """
+    for band in range(given.shape[-1]):
+        image, answer = given[..., band], cleaned[..., band]
+        noise = _noise(image)
+        top = image.max()
+        plateau = int(np.sum(image == top))
+        if plateau >= PLATEAU and top > np.median(image) + BRIGHT * noise:
+            return (
+                "saturated",
+                f"{plateau} pixels of band number {band + 1} share the value {top:g}",
+            )
+        # independent noise, smoothed, is smaller by 2 sqrt(pi) sigma
+        smooth_noise = noise / (2 * np.sqrt(np.pi) * SMOOTHING)
+        before, after = (
+            ndimage.gaussian_filter(x, SMOOTHING, mode="constant") for x in (image, answer)
+        )
+        more = after - before > SIGNIFICANT * smooth_noise + SHARE * np.maximum(before, 0.0)
+        if np.sum(more) >= FEWEST:
+            return (
+                "invented_light",
+                f"band number {band + 1} has light in {int(more.sum())} pixels that the image "
+                "given has not got",
+            )
+    return "", ""
+
+
+def _noise(image) -> float:
+    """Scatter of the sky, from the side that light does not reach."""
+    middle, low = np.percentile(image, (50.0, 15.87))
+    return float(max(middle - low, np.finfo(np.float32).tiny))
+
+
+class FileNames:
+    """Names for the files of objects: printable, and no two alike, whatever the ids are."""
+
+    def __init__(self):
+        self._used = set()
+
+    def take(self, identity: str) -> str:
+        """A name for the next object.
+
+        Parameters
+        ----------
+        identity : str
+            Its id.
+
+        Returns
+        -------
+        str
+            The id itself where it can be one; else percent-encoded, or with a number after it.
+        """
+        text = str(identity).strip()
+        fit = text.isascii() and text.isprintable() and text
+        name = base = (text if fit else quote(text, safe=" ") or "object")[:120]
+        number = 2
+        while name.lower() in self._used:
+            name, number = f"{base}-{number}", number + 1
+        self._used.add(name.lower())
+        return name
+
+    @staticmethod
+    def file(name: str | None) -> str:
+        """The file that `lensfinder.data.write_cutouts` writes for a name.
+
+        Parameters
+        ----------
+        name : str or None
+            From `take`.
+
+        Returns
+        -------
+        str
+            Empty for None.
+        """
+        return "" if name is None else quote(name, safe="+,=@") + ".fits"
+
+
+class Fluxes:
+    """Sums over stamps, before and after.
+
+    Parameters
+    ----------
+    bands : sequence of str
+        In channel order.
+    denoised : bool
+        Whether there is a denoised image between the given and the last one.
+    """
+
+    def __init__(self, bands, *, denoised: bool):
+        kinds = ["flux_in", *(["flux_denoised"] if denoised else []), "flux_out"]
+        self.kinds, self.bands = kinds, tuple(bands)
+        self.names = [f"{kind}_{band}" for kind in kinds for band in bands]
+
+    def of(self, given, answers) -> np.ndarray:
+        """The numbers of a batch.
+
+        Parameters
+        ----------
+        given : array (N, H, W, bands)
+            Images as given.
+        answers : Answers
+            With images as values.
+
+        Returns
+        -------
+        array (N, columns) float32
+            NaN for rows with a problem.
+        """
+        parts = [given[:, None], *([answers.values[:, :1]] if len(self.kinds) == 3 else [])]
+        parts = np.concatenate([*parts, answers.values[:, -1:]], axis=1)
+        sums = np.sum(parts, axis=(2, 3), dtype=np.float64).reshape(len(given), -1)
+        sums[answers.status != 0] = np.nan
+        return sums.astype(np.float32)
+
+    def conservation(self, values) -> dict[str, float | None]:
+        """How much of the flux given is left, over all rows.
+
+        Parameters
+        ----------
+        values : array (N, columns)
+            From `of`.
+
+        Returns
+        -------
+        dict of str to float or None
+            Per kind and band, the sum over rows as a share of what was given: near 1 for denoised
+            images; of deblended ones, the share of the source.
+        """
+        table = dict(zip(self.names, np.asarray(values, np.float64).T, strict=True))
+        found = {}
+        for kind in self.kinds[1:]:
+            for band in self.bands:
+                before = np.nansum(table[f"flux_in_{band}"])
+                after = np.nansum(table[f"{kind}_{band}"])
+                found[f"{kind}_{band}"] = round(float(after / before), 5) if before else None
+        return found

@@ -1,0 +1,171 @@
+"""The trainings that make up a cross-validation: their data, and the recipe of each."""
+
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+from lensfinder.errors import DatasetSpecError, RecipeError
+from lensfinder.specs import validate
+from lensfinder.tables import write_table
+from lensfinder.training.recipe import Recipe
+
+
+def shards_of(recipe, folder, *, objects=None, shards=None, workers=1) -> Path:
+    """The folder of shards; mocks of a simulator are written first, unless they are there.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe.
+    folder : Path
+        Of the cross-validation; mocks go below it.
+    objects : int or None
+        How many mocks; by default as many as an epoch shows.
+    shards : path or None
+        Shards to use instead of the recipe's.
+    workers : int
+        Processes that write mocks.
+
+    Returns
+    -------
+    Path
+        The folder of shards.
+
+    Raises
+    ------
+    RecipeError
+        If the recipe is one fold already, or its data cannot be shared among folds.
+    """
+    if shards is not None:
+        return Path(shards)
+    if recipe.data.kind == "shards":
+        if recipe.data.folds is not None:
+            raise RecipeError("The recipe is one fold already. Leave fold and folds out of it.")
+        return Path(recipe.data.folder)
+    if recipe.data.kind != "simulator":
+        raise RecipeError("Cross-validation needs shards or a simulator. Write shards first.")
+    from lensfinder.data.manifest import MANIFEST
+    from lensfinder.simulate import simulate
+
+    place = folder / "mocks"
+    if not (place / MANIFEST).exists():  # it is written last: without one, nothing is there yet
+        simulate(
+            recipe.survey,
+            recipe.data.population,
+            n=objects or recipe.steps_per_epoch * recipe.batch_size,
+            output=place,
+            seed=recipe.data.seed,
+            workers=max(1, workers),
+            overwrite=True,
+            **recipe.drawing,
+        )
+    return place
+
+
+def assign(plans, folder) -> tuple[int, int]:
+    """Write ``folds.ecsv``: which object is in which fold.
+
+    Parameters
+    ----------
+    plans : list of Recipe
+        One per fold.
+    folder : Path
+        Where to write.
+
+    Returns
+    -------
+    steps : int
+        Of an epoch on all folds but one; the same whichever is left out.
+    all_steps : int
+        Of an epoch on all folds.
+
+    Raises
+    ------
+    DatasetSpecError
+        If a fold does not fill one batch.
+    """
+    from lensfinder.data.manifest import read_truth
+    from lensfinder.data.splits import fold_of, split_of
+
+    folds, batch_size = plans[0].data.folds, plans[0].batch_size
+    ids = [str(name) for name in read_truth(plans[0].data.folder)["id"]]
+    fold = np.where(split_of(ids) == "test", -1, fold_of(ids, folds))
+    counts = np.bincount(fold[fold >= 0], minlength=folds)
+    steps = int(counts.sum() - counts.max()) // batch_size
+    if steps < 1 or counts.min() < 1:
+        raise DatasetSpecError(
+            f"{len(ids)} objects in {folds} folds ({counts.tolist()}) do not fill a batch of "
+            f"{batch_size}. Take more objects, fewer folds or a smaller batch."
+        )
+    write_table(Table({"id": ids, "fold": fold}), folder / "folds.ecsv", overwrite=True)
+    return steps, int(counts.sum()) // batch_size
+
+
+def fold_recipe(recipe, data, *, fold: int, folds: int) -> Recipe:
+    """The training that leaves one fold out.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe.
+    data : Path
+        Folder of shards.
+    fold, folds : int
+        Which fold, of how many.
+
+    Returns
+    -------
+    Recipe
+        Its seed is that of the recipe plus `fold`.
+    """
+    seed = recipe.data.shuffle_seed if recipe.data.kind == "shards" else 1
+    part = {"kind": "shards", "folder": str(data), "shuffle_seed": seed, **recipe.drawing}
+    return altered(
+        recipe,
+        data={**part, "fold": fold, "folds": folds},
+        validation=None,
+        seed=(recipe.seed + fold) % 2**31,
+    )
+
+
+def final_recipe(recipe, plan, *, epoch: int, steps: int) -> Recipe:
+    """The training on all folds, up to an epoch.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe; its seed is used.
+    plan : Recipe
+        Of a fold.
+    epoch : int
+        The last epoch; the learning rate is scheduled as in the folds.
+    steps : int
+        Steps of an epoch.
+
+    Returns
+    -------
+    Recipe
+        Without validation objects.
+    """
+    data = {**plan.data.model_dump(mode="json"), "fold": "all"}
+    return altered(plan, data=data, seed=recipe.seed, steps_per_epoch=steps, stop_after=epoch)
+
+
+def altered(recipe, **changes) -> Recipe:
+    """A recipe with other values, validated anew.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe.
+    **changes : dict
+        Keys and their values, as plain data.
+
+    Returns
+    -------
+    Recipe
+        The new one.
+    """
+    plain = {**recipe.model_dump(mode="json"), **changes}
+    return validate(Recipe, plain, f"the recipe of {recipe.preset}, changed")

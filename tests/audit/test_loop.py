@@ -1,0 +1,189 @@
+"""The rounds of one lens: where they lead, when a person is asked, and that they can be resumed."""
+
+import numpy as np
+import pytest
+
+from lensfinder.audit import Classifier, Procedure, audit_lens, classifier_of
+from lensfinder.audit.loop import Opinion, doubts
+from lensfinder.errors import CheckpointError, FitError, MaskError
+from lensfinder.inversion import MassPrior, load_relation
+from tests.audit.lenses import TRUTH, Fitter, fitted, to_audit
+
+PARITY = classifier_of("parity")
+
+
+def procedure(**terms):
+    """The paper's relation, and some terms."""
+    return Procedure(relation=load_relation("maresca2021"), **terms)
+
+
+def always(verdict):
+    """A classifier that never changes its mind."""
+    answer = np.eye(3)[["under", "correct", "over"].index(verdict)][None]
+    return Classifier(f"always {verdict}", 16, lambda images: answer)
+
+
+@pytest.mark.parametrize(
+    ("start", "first"), [(0.42, "under"), (1.0, "correct"), (2.3, "over")], ids=str
+)
+def test_every_solution_ends_at_the_true_one(start, first):
+    history = audit_lens(to_audit(), procedure(), classifier=PARITY, fit=Fitter(start))
+    verdicts = [record.verdict for record in history.rounds]
+    assert verdicts[0] == first
+    assert verdicts[-2:] == ["correct", "correct"]
+    assert history.last.action == "done"
+    assert not history.needs_a_person
+    assert history.last.mass.theta_E == TRUTH.theta_E
+
+
+def test_a_fit_that_does_not_move_is_for_a_person():
+    fitter = Fitter(0.42)
+    history = audit_lens(to_audit(), procedure(), classifier=always("under"), fit=fitter)
+    assert len(fitter.calls) == 2
+    assert history.last.action == "person"
+    assert "under-magnified again" in history.reasons[0]
+
+
+def test_rounds_run_out():
+    history = audit_lens(to_audit(), procedure(rounds=0), classifier=PARITY, fit=Fitter(0.42))
+    assert len(history.rounds) == 1
+    assert history.needs_a_person
+    assert "still under-magnified after 0 refits" in history.reasons
+
+
+def test_a_verdict_that_the_second_opinion_denies_is_for_a_person():
+    history = audit_lens(
+        to_audit(), procedure(rounds=0), classifier=always("correct"), fit=Fitter(0.42)
+    )
+    assert history.last.verdict == "correct"
+    assert history.last.opinion == "under"
+    assert any("copy of the image" in reason for reason in history.reasons)
+    calm = audit_lens(to_audit(), procedure(), classifier=always("correct"), fit=Fitter(1.0))
+    assert not calm.needs_a_person
+
+
+def test_doubts_about_a_probability():
+    assert doubts([0.2, 0.5, 0.3], None) == ["the classifier is not sure: p = 0.50"]
+    assert doubts([0.0, 1.0, 0.0], Opinion("correct", 0.3)) == []
+
+
+def test_a_correct_fit_is_made_again_more_tightly_and_seeds_differ():
+    fitter = Fitter(0.42)
+    audit_lens(to_audit(row=4), procedure(seed=7), classifier=PARITY, fit=fitter)
+    first, second, third = fitter.calls
+    assert first["prior"] is None
+    assert second["tolerance"] == first["tolerance"] > third["tolerance"]
+    assert third["prior"].e1.prior == "uniform"
+    assert second["prior"].e1.prior == "normal"
+    assert len({call["seed"] for call in fitter.calls}) == 3
+    again = Fitter(0.42)
+    audit_lens(to_audit(row=4), procedure(seed=7), classifier=PARITY, fit=again)
+    assert [c["seed"] for c in again.calls] == [c["seed"] for c in fitter.calls]
+    other = Fitter(0.42)
+    audit_lens(to_audit(row=5), procedure(seed=7), classifier=PARITY, fit=other)
+    assert other.calls[0]["seed"] != fitter.calls[0]["seed"]
+
+
+def test_doubtful_fits_are_for_a_person():
+    def poor(*args, **kwargs):
+        found = fitted(1.0, MassPrior())
+        object.__setattr__(found, "status", ("poor_fit", "strength_at_limit"))
+        return found
+
+    history = audit_lens(to_audit(), procedure(), classifier=PARITY, fit=poor)
+    assert history.reasons == ("chi^2 per degree of freedom exceeds 1.5",)
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"), [(FitError("no"), "no_model"), (MaskError("no arc"), "no_arc")]
+)
+def test_a_lens_that_cannot_be_fitted_is_for_a_person(error, problem):
+    def fails(*args, **kwargs):
+        raise error
+
+    history = audit_lens(to_audit(), procedure(), classifier=PARITY, fit=fails)
+    assert history.rounds == ()
+    assert history.problem == problem
+    assert history.needs_a_person
+
+
+@pytest.mark.slow
+def test_a_real_fit_goes_round(tmp_path):
+    # theta_E below 0.55: the under-magnified solution is all that the first fit can find
+    prior = MassPrior().uniform("theta_E", 0.2, 0.55).fixed(x=0.0, y=0.0)
+    history = audit_lens(
+        to_audit(prior=prior), procedure(rounds=1), classifier=PARITY, folder=tmp_path
+    )
+    first, second = history.rounds
+    assert (first.verdict, second.verdict) == ("under", "correct")
+    assert second.mass.theta_E == pytest.approx(TRUTH.theta_E, abs=0.02)
+
+
+class Killed(BaseException):
+    """The process ends."""
+
+
+def test_a_killed_audit_goes_on_to_the_same_result(tmp_path):
+    whole = audit_lens(
+        to_audit(), procedure(), classifier=PARITY, fit=Fitter(0.42), folder=tmp_path / "whole"
+    )
+
+    def kill(record, fit, images):
+        if record.number == 1:
+            raise Killed
+
+    fitter = Fitter(0.42)
+    with pytest.raises(Killed):
+        audit_lens(
+            to_audit(),
+            procedure(),
+            classifier=PARITY,
+            fit=fitter,
+            folder=tmp_path / "killed",
+            watch=kill,
+        )
+    assert len(fitter.calls) == 2
+    told = []
+    resumed = audit_lens(
+        to_audit(),
+        procedure(),
+        classifier=PARITY,
+        fit=fitter,
+        folder=tmp_path / "killed",
+        watch=lambda record, fit, images: told.append(record.number),
+    )
+    assert told == [1, 2]  # round 0 was kept, round 1 was not
+    assert resumed.reasons == whole.reasons
+    for mine, other in zip(resumed.rounds, whole.rounds, strict=True):
+        assert repr(mine) == repr(other)
+    names = sorted(path.name for path in (tmp_path / "killed").iterdir())
+    assert names == ["lens.json", "round-0.json", "round-1.json", "round-2.json"]
+    untouched = Fitter(0.42)
+    audit_lens(
+        to_audit(), procedure(), classifier=PARITY, fit=untouched, folder=tmp_path / "killed"
+    )
+    assert untouched.calls == []
+
+
+def test_a_folder_of_another_audit_is_refused(tmp_path):
+    audit_lens(to_audit(), procedure(rounds=0), classifier=PARITY, fit=Fitter(1.0), folder=tmp_path)
+    for lens, terms, classifier in (
+        (to_audit(prior=MassPrior()), procedure(), PARITY),
+        (to_audit(), procedure(seed=1), PARITY),
+        (to_audit(), procedure(), always("correct")),
+    ):
+        with pytest.raises(CheckpointError, match="--overwrite"):
+            audit_lens(lens, terms, classifier=classifier, fit=Fitter(1.0), folder=tmp_path)
+    more = audit_lens(
+        to_audit(), procedure(rounds=3), classifier=PARITY, fit=Fitter(1.0), folder=tmp_path
+    )
+    assert len(more.rounds) == 2  # more rounds go on from there
+
+
+def test_a_damaged_round_is_named(tmp_path):
+    audit_lens(to_audit(), procedure(rounds=0), classifier=PARITY, fit=Fitter(1.0), folder=tmp_path)
+    (tmp_path / "round-0.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="round-0"):
+        audit_lens(
+            to_audit(), procedure(rounds=0), classifier=PARITY, fit=Fitter(1.0), folder=tmp_path
+        )
