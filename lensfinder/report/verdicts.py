@@ -22,7 +22,8 @@ class Panels:
     Attributes
     ----------
     image, model : array (H, W) or None
-        NaN where nothing was fitted; left out where they are not known.
+        NaN where nothing was fitted; left out where they are not known. Of a fit, the image without
+        the lens light that was fitted with it.
     pixel_scale : float
         Arcsec per pixel of them.
     images : dict of str to array (size, size, 1)
@@ -47,7 +48,9 @@ class Panels:
         size = images["source"].shape[0]
         centre = (fit.mass.x, fit.mass.y)
         frame = Frame.around(seen.x, seen.y, centre=centre, pixel_scale=seen.pixel_scale, size=size)
-        image, model = (seen.image(values, outside=np.nan) for values in (seen.data, result.model))
+        # the arcs, not the lens in front of them, are what a verdict is about
+        arcs = seen.data if result.light is None else seen.data - result.light
+        image, model = (seen.image(values, outside=np.nan) for values in (arcs, result.model))
         return cls(image, model, seen.pixel_scale, images, frame, fit.mass)
 
     @classmethod
