@@ -91,7 +91,7 @@ DOORS = {
     "train": Door(
         "lensfinder.training",
         python_only={"out", "source", "validation", "listener"},
-        options_only={"output", "folds", "objects", "shards"},
+        options_only={"output", "folds", "objects", "shards", "procedure"},
     ),
     "adapt": Door(
         "lensfinder.adapt",
