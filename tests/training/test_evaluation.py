@@ -194,7 +194,7 @@ def test_the_card_compares_with_the_paper_only_on_its_sample(tmp_path):
     row = dict.fromkeys(("rms", "rms_std", "bias", "nmad", "rms_constant"), 0.5)
     training = {
         "parameters": 1, "objects": 1, "steps": 1, "best_epoch": 1, "epochs": 1,
-        "finished": True, "stored_as": "float32",
+        "finished": True, "stored_as": "float32", "recipe": given.model_dump(mode="json"),
     }  # fmt: skip
     for population, compared in (("pearson2019-test", True), ("bom2022", False)):
         data = {"survey": "euclid-vis", "population": population, "seed": 1, "start": 0, "n": 5}
