@@ -21,7 +21,7 @@ from lensfinder.training.evaluation import MockSample, lenses_of, score_mocks
 from lensfinder.training.metrics import roc_auc
 from lensfinder.zoo import fixed_predict, open_preset
 
-MODELLER = "compact-modeller/euclid-vis-posterior"
+MODELLER = "compact-modeller/euclid-wide-vis"
 SEED = 20_290
 OTHERS = "finder-test"  # lenses, galaxies without arcs, look-alikes
 BATCHES = (1, 256)
