@@ -109,14 +109,26 @@ def test_a_lens_that_cannot_be_fitted_is_for_a_person(error, problem):
 
 @pytest.mark.slow
 def test_a_real_fit_goes_round(tmp_path):
-    # theta_E below 0.55: the under-magnified solution is all that the first fit can find
-    prior = MassPrior().uniform("theta_E", 0.2, 0.55).fixed(x=0.0, y=0.0)
+    # theta_E below 0.48: the under-magnified solution is all that the first fit can find
+    prior = MassPrior().uniform("theta_E", 0.2, 0.48).fixed(x=0.0, y=0.0)
     history = audit_lens(
         to_audit(prior=prior), procedure(rounds=1), classifier=PARITY, folder=tmp_path
     )
     first, second = history.rounds
     assert (first.verdict, second.verdict) == ("under", "correct")
     assert second.mass.theta_E == pytest.approx(TRUTH.theta_E, abs=0.02)
+
+
+@pytest.mark.slow
+def test_a_fit_pressed_against_its_prior_is_for_a_person(tmp_path):
+    # between the under-magnified solution and the true one the second opinion errs; the state of
+    # the fit tells
+    prior = MassPrior().uniform("theta_E", 0.2, 0.55).fixed(x=0.0, y=0.0)
+    history = audit_lens(
+        to_audit(prior=prior), procedure(rounds=1), classifier=PARITY, folder=tmp_path
+    )
+    assert history.last.mass.theta_E < 0.7
+    assert history.needs_a_person
 
 
 class Killed(BaseException):
