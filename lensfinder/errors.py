@@ -266,5 +266,6 @@ FIT_STATUS = FlagSet(
         Flag(256, "strength_at_limit", "the data do not tell how smooth the source is"),
         Flag(512, "poor_fit", "chi^2 per degree of freedom exceeds 1.5"),
         Flag(1024, "negative_light", "the fitted lens light is negative over a wide area"),
+        Flag(2048, "light_off_centre", "no lens light was found near the middle of the image"),
     ),
 )

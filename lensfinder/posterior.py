@@ -14,7 +14,7 @@ from lensfinder.lensing.shape_draws import shape_spreads
 
 QUANTILES = (0.16, 0.5, 0.84)
 DRAWS = 512  # per lens for q and phi: their quantiles are good to a twentieth of their spread
-ROUNDS = 10  # of bisection; a secant then brings 1/1000 of the bracket below one millionth
+ROUNDS = 24  # of bisection: narrow Gaussians between wide ones need a fine bracket
 CHUNK = 512  # lenses worked on at a time
 
 

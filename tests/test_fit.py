@@ -272,5 +272,6 @@ def test_fit_flag_bits_never_change():
         "strength_at_limit": 256,
         "poor_fit": 512,
         "negative_light": 1024,
+        "light_off_centre": 2048,
     }
     assert FIT_STATUS.as_dict() == published

@@ -18,7 +18,10 @@ ROUNDS = 3  # refits after the first fit, as in the paper
 SURE = 0.8  # probability of the verdict below which a person should look
 TIGHTER = 0.1  # of the tolerance, for a fit around an accepted solution
 # Flags of FIT_STATUS that make an accepted fit one for a person.
-GRAVE = ("no_errors", "not_settled", "poor_fit", "prior_edge")
+GRAVE = (
+    *("no_errors", "not_settled", "poor_fit", "prior_edge"),
+    *("strength_at_limit", "negative_light", "light_off_centre"),
+)
 
 
 class Procedure(BaseModel):

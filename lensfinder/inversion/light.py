@@ -24,6 +24,7 @@ CLIP, CLIP_ALONE = 3.0, 4.5  # scatter that the mean of nine pixels, or one, mus
 GROWN, SPARED = 1, 2.0  # pixels by which arcs are grown, and from the centre that are kept
 FIRST_STEPS, STEPS = 12, 5  # of the search for centre and shape, per round
 LEAST_Q = 0.3
+FARTHEST = 0.3  # arcsec, of the centre from the middle of the image
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,8 @@ class LensLight:
     negative : float
         Where the components add up to less than nothing: negative over positive light, without the
         sky.
+    centred : bool
+        Whether the centre was found; else the middle of the image is taken for it.
     """
 
     x: float
@@ -55,6 +58,7 @@ class LensLight:
     amplitudes: np.ndarray
     components: np.ndarray
     negative: float
+    centred: bool = True
 
     @property
     def image(self) -> np.ndarray:
@@ -167,7 +171,31 @@ def fit_light(image, noise, *, psf, pixel_scale, mask) -> LensLight:
         )
         return np.concatenate([found, np.ones((1, *seen.shape))]), known
 
-    at, known, amplitudes = _brightest(seen, used, px, py, pixel_scale), None, None
+    # From the middle, and not far from it: the brightest pixel may be an image of the source.
+    found = _clipped(components, seen, sigma_box, used, (px, py), pixel_scale, FARTHEST)
+    centred = np.abs(found[0][:2]).max() < 0.98 * FARTHEST
+    if not centred:
+        found = _clipped(components, seen, sigma_box, used, (px, py), pixel_scale, 1e-6)
+    at, amplitudes = found
+    _, known = components(at)
+    whole = gaussian_components(
+        image.shape, pixel_scale=pixel_scale, psf=psf, sigmas=widths, **known
+    )
+    whole = np.concatenate([whole, np.ones((1, *image.shape))])
+    return LensLight(
+        sigmas=widths,
+        amplitudes=amplitudes,
+        components=whole,
+        negative=_negative(amplitudes, whole),
+        centred=bool(centred),
+        **{name: float(value) for name, value in known.items()},
+    )
+
+
+def _clipped(components, seen, sigma_box, used, pixels, pixel_scale, farthest):
+    """Centre and shape, and amplitudes, fitted in rounds between which the arcs are clipped."""
+    (px, py), at, amplitudes = pixels, np.array([0.0, 0.0, 0.1, 0.0]), None
+    edge = np.array([farthest, farthest, np.inf, np.inf])
     clear = used.copy()
     for turn in range(ROUNDS):
 
@@ -176,8 +204,9 @@ def fit_light(image, noise, *, psf, pixel_scale, mask) -> LensLight:
             return _solved(parts, seen, sigma_box, clear)[1]
 
         steps = FIRST_STEPS if turn == 0 else STEPS
-        at = optimize.least_squares(left, at, x_scale=[0.1, 0.1, 0.3, 0.3], max_nfev=steps).x
-        parts, known = components(at)
+        scale = [min(0.1, farthest), min(0.1, farthest), 0.3, 0.3]
+        at = optimize.least_squares(left, at, bounds=(-edge, edge), x_scale=scale, max_nfev=steps).x
+        parts, _ = components(at)
         amplitudes = _solved(parts, seen, sigma_box, clear)[0]
         rest = (seen - np.tensordot(amplitudes, parts, axes=1)) / sigma_box
         # A real galaxy is no sum of Gaussians: the scatter may be more than the noise.
@@ -192,17 +221,7 @@ def fit_light(image, noise, *, psf, pixel_scale, mask) -> LensLight:
         if now.sum() < 0.15 * used.sum():
             break  # what is called arcs is most of the image: no model of the light, so no clipping
         clear = now
-    whole = gaussian_components(
-        image.shape, pixel_scale=pixel_scale, psf=psf, sigmas=widths, **known
-    )
-    whole = np.concatenate([whole, np.ones((1, *image.shape))])
-    return LensLight(
-        sigmas=widths,
-        amplitudes=amplitudes,
-        components=whole,
-        negative=_negative(amplitudes, whole),
-        **{name: float(value) for name, value in known.items()},
-    )
+    return at, amplitudes
 
 
 def refitted(light: LensLight, image, observation) -> LensLight:
@@ -287,14 +306,6 @@ def _fitting_psf(psf, shape):
     psf = np.asarray(psf, dtype=np.float64)
     sides = zip(psf.shape, shape, strict=True)
     return psf[tuple(slice(cut := max(0, (k - s + 1) // 2), k - cut) for k, s in sides)]
-
-
-def _brightest(image, used, px, py, pixel_scale):
-    """Where to begin: at the smoothed image's brightest pixel near the middle, nearly round."""
-    smooth = ndimage.gaussian_filter(np.where(used, image, 0.0), 2.0)
-    near = np.hypot(px, py) <= max(0.5, 3 * pixel_scale)
-    i, j = np.unravel_index(np.argmax(np.where(used & near, smooth, -np.inf)), image.shape)
-    return np.array([px[0, j], py[i, 0], 0.1, 0.0])
 
 
 def _solved(parts, image, sigma, clear):

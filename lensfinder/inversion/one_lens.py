@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from lensfinder import __version__
 from lensfinder.errors import ArgumentError, MaskError, NoiseMapError, UnknownNameError
 from lensfinder.inversion.engine import Inverter
 from lensfinder.inversion.grids import AdaptiveGrid
@@ -129,7 +130,7 @@ def fit_lens(
         fingerprint=fingerprint(
             *(image, np.asarray(noise, np.float64), psf, mask, str(pixel_scale)),
             *(prior.model_dump_json(), chosen.model_dump_json(), method, lens_light),
-            *(str(seed), str(tolerance)),
+            *(str(seed), str(tolerance), __version__),
         ),
     )
     try:
@@ -144,11 +145,13 @@ def fit_lens(
         )
     finally:
         memory.close()
-    if not joint:
-        return replace(found, light=light)
-    light = refitted(light, found.inversion.light, inverter.observation)
-    remark = ("negative_light",) if light.negative > NEGATIVE else ()
-    return replace(found, light=light, status=found.status + remark)
+    if light is None:
+        return found
+    if joint:
+        light = refitted(light, found.inversion.light, inverter.observation)
+    remarks = ("negative_light",) if joint and light.negative > NEGATIVE else ()
+    remarks += () if light.centred else ("light_off_centre",)
+    return replace(found, light=light, status=found.status + remarks)
 
 
 def wide_prior(observation) -> MassPrior:
@@ -172,7 +175,7 @@ def wide_prior(observation) -> MassPrior:
 def _completed(prior, light, shear):
     """Where a prior says nothing of its own: centre at the lens light, and shear if asked for."""
     silent = (prior.x, prior.y) == (MassPrior().x, MassPrior().y)
-    if light is not None and silent:
+    if light is not None and silent and light.centred:
         prior = prior.centred(light.x, light.y, sigma=OFFSET)
     return prior.sheared() if shear else prior
 

@@ -72,9 +72,13 @@ def maximise(
     tops = _refined(search)
     target.stage = "peak"
     near = [z for value, z in tops if value > tops[0][0] - KEPT]
-    start = max(near, key=target.warm) if len(near) > 1 else near[0]
+    start = max(near, key=lambda z: target.warm(z) - 0.5 * float(z @ z))
     peak = climb_parabolas(target, start, tolerance=tolerance)
-    mass = prior.mass(peak.z)
+    z, definite = peak.z, peak.definite
+    if not peak.settled and not target(z) >= target.top:
+        # the top of a parabola that does not hold may be worse than a point that was tried
+        z, definite = target.at, False
+    mass = None if z is None else prior.mass(z)
     if mass is None:
         raise FitError(_NOTHING)
     inversion = inverter.invert(mass)
@@ -82,7 +86,7 @@ def maximise(
     samples, parameters = None, point_estimates(mass)
     names, marginal = prior.free, float("nan")
     covariance = np.full((len(names), len(names)), np.nan)
-    if peak.definite:
+    if definite:
         rng = np.random.default_rng(seed)
         draws = parameter_draws(prior, rng.multivariate_normal(peak.z, peak.covariance, DRAWS))
         samples, parameters = _stacked(draws, names), estimates(draws)
@@ -110,7 +114,7 @@ def maximise(
         roughness=peak.roughness,
         evaluations=search.evaluations + target.evaluations,
         seconds=time.perf_counter() - started,
-        status=tuple(status + _remarks(inversion, peak.z)),
+        status=tuple(status + _remarks(inversion, z)),
     )
 
 

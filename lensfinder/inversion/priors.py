@@ -9,7 +9,7 @@ import math
 from typing import Annotated
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from scipy import special
 
 from lensfinder.errors import SYSTEM_STATUS, ArgumentError
@@ -33,6 +33,7 @@ SHEAR = ("gamma1", "gamma2")
 TABLE_NAMES = {"x": "x_lens", "y": "y_lens"}  # of parameters, where a table calls them otherwise
 _OURS = "lensfinder: wide by default"
 _NETWORK = "the table of a modelling network"
+_POSSIBLE = {"e1": 0.99, "e2": 0.99, "gamma1": 0.4, "gamma2": 0.4}  # of what a table may say
 _WIDEST = {"e1": 0.7, "e2": 0.7, "gamma1": 0.4, "gamma2": 0.4}  # hypot below 1
 
 
@@ -165,11 +166,18 @@ class MassPrior(BaseModel):
             if column in lenses.assumed or column not in lenses.spread:
                 continue
             middle, below, above = (float(part[row]) for part in lenses.spread[column])
-            low = 1e-3 if name == "theta_E" else -_WIDEST.get(name, math.inf)
             width = widen * 0.5 * (below + above)
-            if width > 0:
-                high = _WIDEST.get(name, math.inf)
-                priors[name] = _bell(middle, width, unit, _NETWORK, low, high)
+            if width == 0:
+                priors[name] = _fixed(middle, unit, _NETWORK)
+            elif math.isfinite(width) and width > 0:
+                high = _POSSIBLE.get(name, math.inf)
+                low = 1e-3 if name == "theta_E" else -high
+                try:
+                    priors[name] = _bell(middle, width, unit, _NETWORK, low, high)
+                except ValidationError:  # nearly all of the bell lies beyond what is possible
+                    return None
+            elif name in ("theta_E", "e1", "e2"):
+                return None  # no prior is better than one that nobody asked for
         return cls(**priors)
 
     def uniform(self, name: str, low: float, high: float) -> "MassPrior":

@@ -104,6 +104,7 @@ class Target:
         self._memory, self._grid, self._progress = memory, grid, progress
         self.stage, self.strength = "scan", None
         self.evaluations, self.best = 0, -np.inf
+        self.top, self.at = -np.inf, None
 
     def warm(self, z) -> float:
         """Search for the strength of the regularisation from the one at `z` from now on.
@@ -130,7 +131,10 @@ class Target:
     def __call__(self, z) -> float:
         """Log evidence plus the logarithm of the prior, less that of its normalisation."""
         z = np.asarray(z, dtype=np.float64)
-        return self.evidence(z) - 0.5 * float(z @ z)
+        value = self.evidence(z) - 0.5 * float(z @ z)
+        if value > self.top:  # of all points asked for, what is fallen back on
+            self.top, self.at = value, z
+        return value
 
     def _ask(self, z):
         self.evaluations += 1
@@ -294,7 +298,7 @@ def climb_parabolas(target: Target, z, *, tolerance: float = 0.1) -> Peak:
         alike = widths.min() > 0.5 and widths.max() < 2.0
         if (settled and alike) or turn == ROUNDS - 1:
             covariance = new_axes @ new_axes.T
-            return Peak(top, covariance, c + gain, roughness, definite, settled)
+            return Peak(top, covariance, c + gain, roughness, definite, settled and alike)
         z, axes = top, new_axes
         target.warm(z)
     raise AssertionError("not reached: the last round returns")

@@ -108,7 +108,8 @@ def paint(
         raise SimulationError("A data set needs the painted plane. Add S1 to the planes.")
     survey, settings = load_survey(survey), settings or Settings()
     folder = Path(output)
-    for name in (MANIFEST if format == "tfrecord" else TRUTH, *([PAGE] if report else [])):
+    first = MANIFEST if format == "tfrecord" else TRUTH
+    for name in (first, LENSES, SOURCES, *([PAGE] if report else [])):
         refuse_existing(folder / name, overwrite)
     library = read_sources(
         sources, survey, settings, catalogue=source_catalogue, **source_reading or {}

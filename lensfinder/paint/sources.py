@@ -10,6 +10,7 @@ from lensfinder.data.readers import read_cutouts
 from lensfinder.data.units import scale_between, zero_point_of
 from lensfinder.errors import (
     STATUS,
+    ArgumentError,
     LensfinderError,
     MissingBandError,
     SimulationError,
@@ -146,8 +147,16 @@ def read_sources(
         If there is no library of this name.
     SimulationError
         If no stamp can be used.
+    ArgumentError
+        If a library is described as if it were files.
     """
     if isinstance(sources, str) and sources in SOURCE_LIBRARIES:
+        told = dict(catalogue=catalogue, layout=layout, band_map=band_map or None)
+        told["assume"] = None if assume == Assume() else assume
+        if odd := sorted(name for name, value in told.items() if value is not None):
+            raise ArgumentError(
+                f"The library {sources!r} knows its own bands and scale. Leave out {odd}."
+            )
         return hubble_sources(survey, settings)
     theirs = {band.name: (band_map or {}).get(band.name, band.name) for band in survey.bands}
     unknown = set(band_map or {}) - set(theirs)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from lensfinder.errors import DatasetSpecError, RecipeError
-from lensfinder.specs import validate
+from lensfinder.errors import CheckpointError, DatasetSpecError, RecipeError
+from lensfinder.specs import load_population, validate
 from lensfinder.tables import write_table
 from lensfinder.training.recipe import Recipe
 
@@ -36,6 +36,8 @@ def shards_of(recipe, folder, *, objects=None, shards=None, workers=1) -> Path:
     ------
     RecipeError
         If the recipe is one fold already, or its data cannot be shared among folds.
+    CheckpointError
+        If the folder holds other mocks.
     """
     if shards is not None:
         return Path(shards)
@@ -45,11 +47,18 @@ def shards_of(recipe, folder, *, objects=None, shards=None, workers=1) -> Path:
         return Path(recipe.data.folder)
     if recipe.data.kind != "simulator":
         raise RecipeError("Cross-validation needs shards or a simulator. Write shards first.")
-    from lensfinder.data.manifest import MANIFEST
+    if recipe.plane != "S1" or recipe.data.start:
+        raise RecipeError(
+            "Folds are shared among mocks from number 0 on, as they are observed (plane S1). "
+            "Leave plane and start out of the recipe."
+        )
+    from lensfinder.data.manifest import MANIFEST, read_manifest
     from lensfinder.simulate import simulate
 
     place = folder / "mocks"
-    if not (place / MANIFEST).exists():  # it is written last: without one, nothing is there yet
+    if (place / MANIFEST).exists():  # it is written last: without one, nothing is there yet
+        _refuse_other_mocks(recipe, read_manifest(place), place)
+    else:
         simulate(
             recipe.survey,
             recipe.data.population,
@@ -61,6 +70,16 @@ def shards_of(recipe, folder, *, objects=None, shards=None, workers=1) -> Path:
             **recipe.drawing,
         )
     return place
+
+
+def _refuse_other_mocks(recipe, manifest, place):
+    held = (manifest.population.get("name"), manifest.seed)
+    wanted = (load_population(recipe.data.population).name, recipe.data.seed)
+    if held != wanted:
+        raise CheckpointError(
+            f"{place} holds mocks of population and seed {held}, the recipe wants {wanted}. "
+            "Give another folder."
+        )
 
 
 def assign(plans, folder) -> tuple[int, int]:

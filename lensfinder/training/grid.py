@@ -126,6 +126,12 @@ def grid_search(
         check_procedure("mean-curve", recipe)  # runs are compared by the mean of their folds
         check_procedure(procedure, recipe)
     points = grid_points(load_grid(grid))
+    varied = {name.split(".")[0] for values in points.values() for name in values}
+    if folds is not None and varied & {"data", "validation"}:
+        raise ArgumentError(
+            "Runs with folds share their objects, so a grid cannot vary data or validation. Leave "
+            "these out of it, or leave out the folds."
+        )
     plans = {name: planned(recipe, values) for name, values in points.items()}
     _same_as_before(run, recipe, folds)
     listener = listener or default_listener()

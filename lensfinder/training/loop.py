@@ -332,6 +332,8 @@ class _Training:
         """Put the best weights into the model, and write them down if this was the end."""
         if self.best:
             restore(self.model, {**training_arrays(self.model), **self.best})
+        if self.state.history:  # a kill between checkpoint and history would leave it short
+            self.run.write_json("history.json", self.state.history)
         if not self.state.finished or (self.run.path / "metrics.json").exists():
             return
         data = save_tensors(contiguous(self.best))

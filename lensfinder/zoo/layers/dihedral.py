@@ -142,6 +142,8 @@ class DihedralMean(keras.layers.Layer):
         self.targets = tuple(targets)
         self._back = np.stack([turned_back(self.targets, *which) for which in VIEWS])
         self._logits = self.targets == ("p_lens",)
+        # signs alone turn the targets back, as for ellipticities: no target becomes another
+        self._signs = bool(np.all(np.abs(self._back) == np.eye(len(self.targets))))
 
     def call(self, answers, training=False):
         if training:
@@ -156,18 +158,15 @@ class DihedralMean(keras.layers.Layer):
         mean = ops.mean(ops.einsum("gpk,gnk->gnp", back, views), axis=0)
         return ops.sigmoid(mean) if self._logits else mean
 
-    @staticmethod
-    def _mixture(back, weight, mean, factor):
+    def _mixture(self, back, weight, mean, factor):
         mean = ops.einsum("gpq,gnkq->ngkp", back, mean)
-        factor = ops.einsum("gpq,gnkqr->ngkpr", back, factor)
-        # a turned factor may have lost its triangle, and is scaled to correlations to find it
-        # again: a factorisation in float32 likes numbers near 1
-        size = ops.sqrt(ops.sum(ops.square(factor), axis=-1))
-        lines = factor / size[..., None]
-        lines = ops.cholesky(ops.einsum("ngkpr,ngkqr->ngkpq", lines, lines))
+        if self._signs:  # S L S is the triangle of S L L^T S, with the same diagonal: exact
+            factor = ops.einsum("gpq,gnkqr,grs->ngkps", back, factor, back)
+        else:
+            factor = _triangle(ops.einsum("gpq,gnkqr->ngkpr", back, factor))
         count, parts = int(mean.shape[-1]), len(VIEWS) * int(mean.shape[-2])
         weight = ops.reshape(ops.swapaxes(weight, 0, 1), (-1, parts)) / len(VIEWS)
-        factor = ops.reshape(lines * size[..., None], (-1, parts, count, count))
+        factor = ops.reshape(factor, (-1, parts, count, count))
         return pack(weight, ops.reshape(mean, (-1, parts, count)), factor)
 
     def compute_output_shape(self, input_shape):
@@ -176,3 +175,24 @@ class DihedralMean(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "targets": list(self.targets)}
+
+
+def _triangle(factor):
+    """Lower triangles of the same covariances, by Gram and Schmidt over the rows.
+
+    A library's Cholesky factorisation may refuse a whole batch for one object that is nearly
+    singular, or no number.
+    """
+    rows, lines = int(factor.shape[-2]), []
+    basis = []
+    for i in range(rows):
+        left, line = factor[..., i, :], []
+        for direction in basis:
+            along = ops.sum(left * direction, axis=-1, keepdims=True)
+            line.append(along)
+            left = left - along * direction
+        size = ops.sqrt(ops.sum(ops.square(left), axis=-1, keepdims=True))
+        basis.append(left / ops.maximum(size, _TINY * _TINY))
+        line += [size, *[ops.zeros_like(size)] * (rows - i - 1)]
+        lines.append(ops.concatenate(line, axis=-1))
+    return ops.stack(lines, axis=-2)
