@@ -61,6 +61,22 @@ def test_a_galaxy_is_found_beside_its_arcs(lens, galaxy):
     assert light.negative == 0.0
 
 
+def test_a_bright_image_of_the_source_is_not_the_galaxy(lens, galaxy):
+    # as where a source outshines its lens: the brightest pixel is an image, 0.4 arcsec away
+    y, x = np.mgrid[: lens.image.shape[0], : lens.image.shape[1]]
+    middle = (lens.image.shape[0] - 1) / 2
+    spot = np.exp(-0.5 * ((x - middle - 4) ** 2 + (y - middle) ** 2) / 0.8**2)
+    seen = galaxy + 3.0 * galaxy.max() * spot
+    disc = annulus(seen.shape, pixel_scale=SCALE, inner=0.0, outer=2.5)
+    light = fit_light(seen, lens.noise, psf=lens.psf, pixel_scale=SCALE, mask=disc)
+    assert np.hypot(light.x - 0.04, light.y + 0.03) < 0.15 or not light.centred
+    # without any galaxy near the middle the fit says so
+    alone = np.roll(galaxy, 12, axis=1)
+    lost = fit_light(alone, lens.noise, psf=lens.psf, pixel_scale=SCALE, mask=disc)
+    assert not lost.centred
+    assert np.hypot(lost.x, lost.y) < 1e-4
+
+
 def test_projected_light_is_light_solved_for(lens, galaxy):
     image = lens.image + galaxy
     grid, rule = RectangularGrid(shape=(10, 10), sub=1), Regularisation(strength=0.3)

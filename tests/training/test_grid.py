@@ -196,3 +196,10 @@ def test_options_that_do_not_fit_are_refused(tmp_path):
         grid_search(given, {"seed": [1]}, tmp_path / "a", procedure="mean-curve")
     with pytest.raises(RecipeError, match="patience"):
         grid_search(given.model_copy(update={"patience": 2}), {"seed": [1]}, tmp_path, folds=2)
+
+
+def test_folds_and_a_grid_over_data_do_not_go_together(tmp_path):
+    grid = {"data.population": ["pearson2019-train", "varied-lenses"]}
+    with pytest.raises(ArgumentError, match="share their objects"):
+        grid_search("compact-modeller-euclid-vis", grid, tmp_path / "grid", folds=2)
+    assert not list((tmp_path / "grid").iterdir())

@@ -154,3 +154,19 @@ def test_a_finder_has_no_posterior():
         zoo.build("compact_finder", ONE, "finder", components=1)
     with pytest.raises(ArchitectureError, match="1 Gaussian at least"):
         PosteriorHead((0,), (1,), 0)
+
+
+@pytest.mark.parametrize("targets", [TARGETS[:3], TARGETS], ids=["signs", "swaps"])
+def test_one_impossible_object_does_not_spoil_the_others(rng, targets):
+    # nearly singular, beyond what float32 can factorise, and no number at all
+    head = PosteriorHead([0.0] * len(targets), [3.0] * len(targets), 2)
+    raw = rng.normal(0, 1, (4, head.raw_size)).astype("f4")
+    raw[1, -3:] = 1e5
+    raw[2] = np.nan
+    views = np.tile(np.asarray(head(raw)), (len(VIEWS), 1))
+    mean = DihedralMean(targets)
+    found = np.asarray(mean(views))
+    assert np.isfinite(found[[0, 1, 3]]).all()
+    assert np.isnan(found[2]).all()
+    alone = np.asarray(mean(np.tile(np.asarray(head(raw[[0, 3]])), (len(VIEWS), 1))))
+    np.testing.assert_allclose(found[[0, 3]], alone, rtol=1e-6, atol=1e-6)
