@@ -15,6 +15,7 @@ from lensfinder.errors import (
     UntrustedArtefactError,
 )
 from lensfinder.zoo import presets, weights
+from lensfinder.zoo.layers.posterior_head import outputs_of
 from lensfinder.zoo.preset_files import read_config
 from lensfinder.zoo.weights import array_of, weight_table
 
@@ -194,6 +195,8 @@ def test_unknown_presets_list_the_known_ones(tmp_path, model):
 def test_shipped_presets_load_and_answer(name):
     preset = zoo.open_preset(name)
     result = outputs(preset.load(), preset.contract)
-    assert result.shape == (3, len(preset.targets))
+    # with a posterior: the means, and a mixture of Gaussians for each of the eight views
+    gaussians = 8 * preset.config.arguments.get("components", 0)
+    assert result.shape == (3, outputs_of(len(preset.targets), gaussians))
     assert np.all(np.isfinite(result))
     assert all(p.stat().st_size < 15_000_000 for p in preset.folder.iterdir())
