@@ -7,65 +7,24 @@ import numpy as np
 
 from lensfinder.specs import load_population, load_survey
 from lensfinder.training.cleaning import patches, plane_truth
+from lensfinder.training.sources import Batch, SimulatorSource, choose
 
 
 @dataclass(frozen=True)
-class PlaneSource:
+class PlaneSource(SimulatorSource):
     """Fresh mocks, shown in one plane: step s of epoch e holds the objects after all earlier ones.
 
     Attributes
     ----------
-    survey, population : Survey, Population
-        What is simulated.
-    seed, start : int
-        Seed of the simulator, and its first object.
     plane : {"S1", "S2", "S3"}
-        What is shown.
-    targets : tuple of str
-        Planes that are to be made of it; or columns of the truth table.
-    groups : dict of str to sequence of int
-        Groups to keep, and which of their channels.
-    batch_size, steps_per_epoch : int
-        Size of a batch; batches per epoch.
+        What is shown. `targets` are planes that are to be made of it, or columns of the truth
+        table; the other attributes are those of `SimulatorSource`.
     patch : int or None
         Side of the random pieces that are shown, in pixels.
-    drawing : tuple of (str, object)
-        Further options of the simulator.
     """
 
-    survey: object
-    population: object
-    seed: int
-    start: int
-    plane: str
-    targets: tuple[str, ...]
-    groups: dict[str, tuple[int, ...]]
-    batch_size: int
-    steps_per_epoch: int
+    plane: str = "S1"
     patch: int | None = None
-    drawing: tuple[tuple[str, object], ...] = ()
-
-    def batches(self, epoch, first, last):
-        """Batches by position.
-
-        Parameters
-        ----------
-        epoch, first, last : int
-            Batches `first` to `last` (excluded) of an epoch, all counted from 0.
-
-        Yields
-        ------
-        Batch
-            In order.
-        """
-        offset = epoch * self.steps_per_epoch
-        for step in range(first, last):
-            yield self.make(self.simulator, offset + step)
-
-    @property
-    def steps_per_task(self) -> int:
-        """How many batches to make together: the simulator makes whole blocks of objects."""
-        return max(1, 256 // self.batch_size)
 
     @cached_property
     def simulator(self):
@@ -73,15 +32,16 @@ class PlaneSource:
         from lensfinder.simulate import Simulator
         from lensfinder.simulate.mocks import PLANES
 
-        wanted = [name for name in PLANES if name == self.plane or name in self.targets]
         return Simulator(
-            self.survey, self.population, seed=self.seed, planes=wanted, **dict(self.drawing)
+            self.survey,
+            self.population,
+            seed=self.seed,
+            planes=[name for name in PLANES if name == self.plane or name in self.targets],
+            sources=self.sources,
+            subtract_lens_light=self.subtract_lens_light,
         )
 
-    def __getstate__(self):  # a worker builds its own simulator
-        return {key: value for key, value in self.__dict__.items() if key != "simulator"}
-
-    def make(self, simulator, step: int):
+    def make(self, simulator, step: int) -> Batch:
         """One batch.
 
         Parameters
@@ -130,8 +90,6 @@ def plane_batch(mocks, plane: str, targets, groups, *, patch=None, rng=None):
     DatasetSpecError
         If a plane is missing, or a piece cannot be cut.
     """
-    from lensfinder.training.sources import Batch, choose
-
     images = choose(mocks.planes[plane], groups)
     if set(targets) <= {"S2", "S3"}:
         ((group, channels),) = groups.items()
@@ -183,7 +141,7 @@ def plane_source(recipe, data, batch_size: int) -> PlaneSource:
         batch_size=batch_size,
         steps_per_epoch=recipe.steps_per_epoch,
         patch=recipe.cleaning.patch if recipe.cleaning else None,
-        drawing=tuple(recipe.drawing.items()),
+        **recipe.drawing,
     )
 
 
@@ -225,8 +183,6 @@ def joined(parts):
     Batch
         All of their objects, in order.
     """
-    from lensfinder.training.sources import Batch
-
     return Batch(
         images={
             name: np.concatenate([part.images[name] for part in parts]) for name in parts[0].images
@@ -283,8 +239,6 @@ class PatchSource:
         Batch
             In order.
         """
-        from lensfinder.training.sources import Batch
-
         for step, batch in enumerate(self.source.batches(epoch, first, last), start=first):
             rng = np.random.default_rng((self.seed, epoch, step))
             images, y = patches(batch.images, batch.y, self.side, rng=rng)

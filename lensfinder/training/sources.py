@@ -14,7 +14,6 @@ import numpy as np
 
 from lensfinder.errors import DatasetSpecError
 from lensfinder.specs import load_population, load_survey
-from lensfinder.training import planes
 
 BLOCK = 256  # objects that the simulator makes at once; a matter of speed only
 
@@ -323,6 +322,8 @@ def make_source(recipe) -> Source:
 
 
 def _source(recipe, data, batch_size) -> Source:
+    from lensfinder.training import planes  # whose sources are built on those of this module
+
     if recipe.cleaning or getattr(data, "plane", "S1") != "S1":
         return planes.plane_source(recipe, data, batch_size)
     if data.kind == "simulator":
@@ -369,6 +370,8 @@ def validation_objects(recipe, *, batch: int = BLOCK) -> Batch | None:
         All of them as one batch; None where the recipe leaves its data to the caller, or trains on
         all folds.
     """
+    from lensfinder.training import planes
+
     held = recipe.validation
     if held is None and recipe.data.kind == "shards" and recipe.data.fold != "all":
         from lensfinder.training.shard_source import shard_objects
