@@ -19,6 +19,7 @@ from lensfinder.errors import (
 )
 from lensfinder.paint.catalogue import open_catalogue
 from lensfinder.paint.extract import extract_source, padded_to
+from lensfinder.simulate.sources import is_odd
 from lensfinder.specs.population import SOURCE_LIBRARIES
 
 # The galaxies of the Hubble Deep Field picture are large and near. As sources they are shown this
@@ -157,7 +158,7 @@ def read_sources(
             raise ArgumentError(
                 f"The library {sources!r} knows its own bands and scale. Leave out {odd}."
             )
-        return hubble_sources(survey, settings)
+        return hubble_sources(survey, settings, library=sources)
     theirs = {band.name: (band_map or {}).get(band.name, band.name) for band in survey.bands}
     unknown = set(band_map or {}) - set(theirs)
     if unknown:
@@ -255,7 +256,7 @@ def _one(cutout, survey, theirs, reference, table, assume):
     return stamp, scales.pop(), np.array(factors), np.array(given), z_src
 
 
-def hubble_sources(survey, settings) -> Sources:
+def hubble_sources(survey, settings, *, library: str = "hubble") -> Sources:
     """The galaxies of the Hubble Deep Field picture as sources; uncalibrated, without redshifts.
 
     Parameters
@@ -264,6 +265,8 @@ def hubble_sources(survey, settings) -> Sources:
         Whose bands; each is the mean of the two channels beside its wavelength.
     settings : Settings
         With the reference band.
+    library : {"hubble", "hubble-odd"}
+        All galaxies, or those with odd numbers.
 
     Returns
     -------
@@ -278,10 +281,13 @@ def hubble_sources(survey, settings) -> Sources:
     scale = PIXEL_SCALE * HUBBLE_SHRINK
     # one white pixel of the shrunken picture has this magnitude
     white = WHITE - 5.0 * np.log10(scale)
-    stamps, flux = [], []
+    names, stamps, flux = [], [], []
     for name, image in zip(shapes.ids, shapes.images, strict=True):
+        if library != "hubble" and not is_odd(name):
+            continue
+        names.append(name)
         light = galaxies.picture[galaxies.segments == number[name]].sum(axis=0)
         cube = (image * light) @ weights.T
         stamps.append(extract_source(cube, reference))
         flux.append([band.flux(white) * cube[..., b].sum() for b, band in enumerate(survey.bands)])
-    return Sources.from_stamps(shapes.ids, stamps, flux, [scale] * len(stamps))
+    return Sources.from_stamps(names, stamps, flux, [scale] * len(stamps))

@@ -93,8 +93,9 @@ def named_library(name: str) -> SourceLibrary:
 
     Parameters
     ----------
-    name : {"hubble"}
-        Isolated galaxies of the Hubble Deep Field picture in scikit-image.
+    name : {"hubble", "hubble-odd"}
+        Isolated galaxies of the Hubble Deep Field picture in scikit-image: all, or those with odd
+        numbers.
 
     Returns
     -------
@@ -111,7 +112,24 @@ def named_library(name: str) -> SourceLibrary:
     from lensfinder.data import hubble_galaxies
 
     stamps = hubble_galaxies().stamps()
-    return SourceLibrary.from_stamps(stamps.images, stamps.ids)
+    kept = [k for k, each in enumerate(stamps.ids) if name == "hubble" or is_odd(each)]
+    return SourceLibrary.from_stamps(stamps.images[kept], [stamps.ids[k] for k in kept])
+
+
+def is_odd(galaxy: str) -> bool:
+    """Whether a galaxy of the Hubble picture is in the library ``hubble-odd``.
+
+    Parameters
+    ----------
+    galaxy : str
+        Its name, as in "hdf-0001".
+
+    Returns
+    -------
+    bool
+        Whether its number is odd.
+    """
+    return int(galaxy.rsplit("-", 1)[1]) % 2 == 1
 
 
 def _half_light(images):

@@ -14,7 +14,9 @@ LOOK_ALIKES = (
     *("flocculent", "barred", "clumpy", "companions"),
     *("edge_on", "knotted_ring", "shells", "interacting"),
 )
-SOURCE_LIBRARIES = ("hubble",)  # real galaxies to lense, by name; what every user has
+# real galaxies to lense, by name; what every user has. "hubble-odd" is every other galaxy of
+# "hubble", so that those left out can test a network that has seen these
+SOURCE_LIBRARIES = ("hubble", "hubble-odd")
 COSMOLOGIES = ("pearson2019", "schuldt2021", "planck18")
 
 

@@ -15,6 +15,7 @@ from lensfinder.zoo.layers import (
     DihedralViews,
     ImageScale,
     JointAugment,
+    ObservingAugment,
 )
 
 Width = Annotated[int, Field(ge=1, le=256)]
@@ -41,6 +42,9 @@ class CompactArguments(BaseModel):
     augment : {"any", "quarter", "none"}
         Rotations of a finder's training images, with mirrors, and with zooms for "any"
         (`JointAugment`).
+    observing : bool
+        Whether training images are given other seeing, noise, sky and brightness
+        (`ObservingAugment`).
     symmetric : bool
         Whether a prediction is the mean over quarter turns and mirrors of the image, turned back
         (`DihedralMean`): eight times the cost of a prediction, none in training.
@@ -57,6 +61,7 @@ class CompactArguments(BaseModel):
     softening: float = Field(default=1.0, gt=0, lt=1e6)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     augment: Literal["any", "quarter", "none"] = "none"
+    observing: bool = False
     symmetric: bool = False
     components: int = Field(default=0, ge=0, le=16)
     ranges: dict[str, tuple[float, float]] | None = Field(default=None, max_length=64)
@@ -163,6 +168,8 @@ def _prepared(images: dict, arguments: CompactArguments) -> dict:
         "clip": lambda g: ContrastClip("alternative", group=g, name=f"{g}_clip"),
         "image": lambda g: ImageScale(name=f"{g}_scale"),
     }
+    if arguments.observing:
+        images = {g: ObservingAugment(group=g, name=f"{g}_observing")(x) for g, x in images.items()}
     if arguments.stretch != "none":
         images = {group: makers[arguments.stretch](group)(x) for group, x in images.items()}
     if arguments.symmetric:

@@ -11,6 +11,7 @@ from lensfinder.zoo.layers.gaussian_latent import GaussianLatent
 from lensfinder.zoo.layers.image_scale import ImageScale
 from lensfinder.zoo.layers.joint_augment import JointAugment
 from lensfinder.zoo.layers.logit_map import LogitMap
+from lensfinder.zoo.layers.observing_augment import ObservingAugment
 from lensfinder.zoo.layers.posterior_head import PosteriorHead
 from lensfinder.zoo.layers.quantiles import QuantileSketch
 from lensfinder.zoo.layers.spread_scale import SpreadScale
@@ -30,6 +31,7 @@ __all__ = [
     "ImageScale",
     "JointAugment",
     "LogitMap",
+    "ObservingAugment",
     "PosteriorHead",
     "QuantileSketch",
     "StackPlanes",

@@ -101,11 +101,12 @@ def adapt(model, batches, *, limit: int = 4096) -> int:
     DatasetSpecError
         If a group is missing in a batch, or there is no batch.
     """
-    layers = {
-        layer.group: layer
+    layers = [
+        layer
         for layer in model.layers
         if isinstance(layer, AdaptedLayer) and layer.group is not None
-    }
+    ]
+    groups = {layer.group for layer in layers}
     if not layers:
         return 0
     # what stands between the inputs and the layers, in a network adapted from another survey
@@ -116,21 +117,21 @@ def adapt(model, batches, *, limit: int = 4096) -> int:
         for layer in between:
             if isinstance(images, dict) and set(layer.contract.shapes) <= set(images):
                 images = layer(images)
-        if not isinstance(images, dict) or not set(layers) <= set(images):
+        if not isinstance(images, dict) or not groups <= set(images):
             received = sorted(images) if isinstance(images, dict) else type(images).__name__
             raise DatasetSpecError(
-                f"Each batch must hold the groups {sorted(layers)}. Received: {received}."
+                f"Each batch must hold the groups {sorted(groups)}. Received: {received}."
             )
-        for group, layer in layers.items():
+        for layer in layers:
             if seen == 0:
-                layer.begin_adapt(int(images[group].shape[-1]))
-            layer.update_adapt(images[group])
-        seen += int(images[next(iter(layers))].shape[0])
+                layer.begin_adapt(int(images[layer.group].shape[-1]))
+            layer.update_adapt(images[layer.group])
+        seen += int(images[layers[0].group].shape[0])
         if seen >= limit:
             break
     if seen == 0:
         raise DatasetSpecError("`adapt` needs at least one image. Received no batch.")
-    for layer in layers.values():
+    for layer in layers:
         layer.finish_adapt()
     return seen
 
