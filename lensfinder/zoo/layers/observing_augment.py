@@ -26,13 +26,13 @@ class ObservingAugment(AdaptedLayer):
     * brightness: times ``10^U(-flux_dex, flux_dex)``;
     * seeing: for half of the objects, a mixture of the image with itself smoothed by 0.7 and by 1.4
       pixels (a core with wings, as real PSFs have);
-    * noise: for three of four objects, of sigma ``sigma0 10^U(noise_dex)``, from white to correlated
-      over neighbouring pixels, as drizzled images have it;
+    * noise: for three of four objects, of sigma ``sigma0 10^U(noise_dex)``, from white to
+      correlated over neighbouring pixels, as drizzled images have it;
     * sky: a constant and a slope, each N(0, sky) in units of sigma0;
     * a round window that takes the stamp to zero at its edge, for a share `window` of the objects.
 
-    One draw holds for all bands of an object, but for the pixels of the noise. `adapt` sets ``sigma0`` per band, the noise of the
-    images. It goes before the stretch, on images in e-/s.
+    One draw holds for all bands of an object, but for the pixels of the noise. `adapt` sets
+    ``sigma0`` per band, the noise of the images. It goes before the stretch, on images in e-/s.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class ObservingAugment(AdaptedLayer):
     def call(self, inputs, training=False):
         if not training:
             return inputs
-        count, height, width, bands = ops.shape(inputs)
+        count, height, width, _ = ops.shape(inputs)
         draws = ops.reshape(
             keras.random.uniform((9, count), seed=self.generator), (9, count, 1, 1, 1)
         )
