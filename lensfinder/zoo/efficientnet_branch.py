@@ -12,7 +12,8 @@ import numpy as np
 from lensfinder.errors import ArchitectureError, UntrustedArtefactError
 from lensfinder.zoo.weights import array_of
 
-VARIANTS = ("B0", "B1", "B2", "B3", "B4", "B5", "B6", "B7")
+VARIANTS = ("B0-half", "B0", "B1", "B2", "B3", "B4", "B5", "B6", "B7")
+HALF = "B0-half"  # half the width and half the depth of B0: a third of its time on a CPU
 FIRST_LAYER = "stem_conv_pad"  # what follows the scaling layers in keras.applications
 _NOT_READABLE = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError)
 
@@ -23,7 +24,7 @@ def reference_network(variant: str, shape) -> keras.Model:
     Parameters
     ----------
     variant : str
-        "B0" to "B7".
+        "B0" to "B7", or "B0-half".
     shape : tuple of int
         (H, W, channels).
 
@@ -32,7 +33,9 @@ def reference_network(variant: str, shape) -> keras.Model:
     keras.Model
         The network, with its scaling layers.
     """
-    make = getattr(keras.applications, f"EfficientNet{variant}")
+    make = (
+        _half_network if variant == HALF else getattr(keras.applications, f"EfficientNet{variant}")
+    )
     with warnings.catch_warnings():
         # a hint about ImageNet; here the number of channels is the number of bands
         warnings.filterwarnings(
@@ -41,13 +44,32 @@ def reference_network(variant: str, shape) -> keras.Model:
         return make(include_top=False, weights=None, input_shape=tuple(shape), pooling="avg")
 
 
+def _half_network(**options):
+    """Scaled down by the paper's own rule (Tan & Le 2019, equation 3), for machines without GPU."""
+    try:
+        # keras exports the scaled-up variants only
+        from keras.src.applications.efficientnet import EfficientNet
+    except ImportError as error:
+        raise ArchitectureError(
+            f"This Keras has no EfficientNet of free width. Use keras 3.15, not {HALF}."
+        ) from error
+    return EfficientNet(
+        width_coefficient=0.5,
+        depth_coefficient=0.5,
+        default_size=224,
+        dropout_rate=0.2,
+        name="efficientnetb0half",
+        **options,
+    )
+
+
 def efficientnet_branch(variant: str, shape, group: str) -> keras.Model:
     """The network from its stem on, every layer named after its group.
 
     Parameters
     ----------
     variant : str
-        "B0" to "B7".
+        "B0" to "B7", or "B0-half".
     shape : tuple of int
         (H, W, channels).
     group : str

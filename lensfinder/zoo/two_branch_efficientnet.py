@@ -21,7 +21,7 @@ class TwoBranchArguments(BaseModel):
     Attributes
     ----------
     variant : str
-        "B0" to "B7"; the paper's choice is "B2".
+        "B0" to "B7", or "B0-half" for machines without a GPU; the paper's choice is "B2".
     clip : {"alternative", "challenge", "none"}
         Scheme of the `ContrastClip`.
     channels : {"repeat", "zeros", "native"}

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lensfinder.errors import ArchitectureError
 from lensfinder.zoo.inputs import head, join, make_inputs, to_branches
 from lensfinder.zoo.layers import GaussianLatent
+from lensfinder.zoo.layers.factorial_flow import normal_log_density
 from lensfinder.zoo.predict import BATCH_SIZE
 from lensfinder.zoo.scaling import scaled
 
@@ -250,6 +251,68 @@ def joint_likelihood(model, images, y=None, *, noise=None, batch_size: int = BAT
     white = 0.0 if y is None else (np.asarray(y, np.float64) - answer) / noise
     each = -0.5 * np.square(white) - np.log(noise) - 0.5 * math.log(2 * math.pi)
     return prior + np.broadcast_to(each, answer.shape).sum(axis=-1)
+
+
+def prior_log_density(model, codes) -> np.ndarray:
+    """Log density of the prior that a bottleneck has learned.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A `vib`.
+    codes : array (N, latent)
+        Codes.
+
+    Returns
+    -------
+    array (N,)
+        log r(z).
+
+    Raises
+    ------
+    ArchitectureError
+        If the network has no bottleneck.
+    """
+    points = ops.convert_to_tensor(np.asarray(codes, np.float32))
+    return ops.convert_to_numpy(_latent_of(model).log_prior(points))
+
+
+def rarest_codes(model, quantile: float, *, draws: int = 2000, seed: int = 1) -> float:
+    """Log density of the prior that so many of its own codes lie below.
+
+    Dimensions are independent, so draws of each, shuffled, make further draws of all.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A `vib`.
+    quantile : float
+        Fraction of codes, 0 to 1.
+    draws : int
+        Of each dimension; a hundred times as many codes are made of them.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    float
+        The limit of log r(z).
+
+    Raises
+    ------
+    ArchitectureError
+        If the network has no bottleneck.
+    """
+    prior = _latent_of(model).prior
+    rng = np.random.default_rng(seed)
+    normal = rng.normal(size=(draws, model.get_layer("encoding").output.shape[-1] // 2))
+    z = x = ops.convert_to_tensor(normal.astype(np.float32))
+    if prior is not None:
+        z = prior.inverse(x)
+    each = normal_log_density(z, 0.0, 0.0) if prior is None else prior(z)
+    each = ops.convert_to_numpy(each).astype(np.float64)
+    sums = [rng.permuted(each, axis=0).sum(axis=1) for _ in range(100)]
+    return float(np.quantile(sums, quantile))
 
 
 def _latent_of(model) -> GaussianLatent:

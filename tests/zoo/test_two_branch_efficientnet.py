@@ -251,3 +251,16 @@ def test_default_is_the_papers_choice():
         "repeat",
     )
     assert tuple(f"B{n}" for n in range(8)) == VARIANTS
+
+
+def test_half_of_b0_is_the_same_network_with_fewer_filters_and_blocks():
+    half, whole = (reference_network(variant, (64, 64, 3)) for variant in ("B0-half", "B0"))
+    assert half.output_shape == (None, 640)  # 1280 / 2
+    assert whole.output_shape == (None, 1280)
+    blocks = [
+        sum(layer.name.endswith("_dwconv") for layer in network.layers) for network in (half, whole)
+    ]
+    assert blocks == [10, 16]  # 1, 2, 2, 3, 3, 4, 1 halved and rounded up, and as they are
+    branch = efficientnet_branch("B0-half", (64, 64, 3), "vis")
+    assert all(layer.name.startswith("vis_") for layer in branch.layers)
+    assert branch.count_params() == half.count_params() - 7  # of the scaling layers
