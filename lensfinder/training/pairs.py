@@ -150,8 +150,38 @@ class Systems:
             planes=("S2",),
         )
 
+    @property
+    def survey(self):
+        """The `Survey` that sees them."""
+        return self._simulator.survey
+
+    def image(self, index):
+        """The image of a lens, and its true mass.
+
+        Parameters
+        ----------
+        index : int
+            Its number.
+
+        Returns
+        -------
+        image : array (H, W)
+            Electron/s, with noise, without lens light.
+        mass : MassModel
+            The truth.
+        """
+        mocks, group = self._simulator.objects([index]), self.survey.groups[0]
+        truth = mocks.truth[0]
+        clean = np.asarray(mocks.planes["S2"][group.name][0, ..., 0], np.float64)
+        low, high = np.log(self.spec.dimming)
+        factor = np.exp(np.random.default_rng((self.spec.seed, index, _DIMMING)).uniform(low, high))
+        rng = np.random.default_rng((self.spec.seed, index, _NOISE))
+        image = observed(factor * clean, group.bands[0], rng)
+        names = {"theta_E": "theta_E", "q": "q", "phi": "phi", "x": "x_lens", "y": "y_lens"}
+        return image, MassModel(**{ours: float(truth[name]) for ours, name in names.items()})
+
     def inverter(self, index):
-        """A lens as it is seen, and its true mass.
+        """A lens as it is seen, masked and ready to be inverted, and its true mass.
 
         Parameters
         ----------
@@ -170,17 +200,13 @@ class Systems:
         InversionError
             If the lens cannot be used, see `make_inverter`.
         """
-        mocks, group = self._simulator.objects([index]), self._simulator.survey.groups[0]
-        band, truth = group.bands[0], mocks.truth[0]
-        clean = np.asarray(mocks.planes["S2"][group.name][0, ..., 0], np.float64)
-        low, high = np.log(self.spec.dimming)
-        factor = np.exp(np.random.default_rng((self.spec.seed, index, _DIMMING)).uniform(low, high))
-        rng = np.random.default_rng((self.spec.seed, index, _NOISE))
-        image = observed(factor * clean, band, rng)
-        names = {"theta_E": "theta_E", "q": "q", "phi": "phi", "x": "x_lens", "y": "y_lens"}
-        mass = MassModel(**{ours: float(truth[name]) for ours, name in names.items()})
+        image, mass = self.image(index)
+        group = self.survey.groups[0]
         scan = self.spec.scan
-        return make_inverter(image, band=band, pixel_scale=group.pixel_scale, scan=scan), mass
+        inverter = make_inverter(
+            image, band=group.bands[0], pixel_scale=group.pixel_scale, scan=scan
+        )
+        return inverter, mass
 
     def pairs(self, index) -> Pairs | None:
         """The three solutions of a lens.
