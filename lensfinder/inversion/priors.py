@@ -337,6 +337,7 @@ def possible(values):
     """
     return (
         (values["theta_E"] > 0)
+        & np.isfinite(values["theta_E"])
         & (np.hypot(values["e1"], values["e2"]) < 0.99)
         & (np.hypot(values["gamma1"], values["gamma2"]) < 0.99)
         & np.isfinite(values["x"] + values["y"])
