@@ -17,6 +17,9 @@ def fit(
     lens_light: Annotated[
         str | None, typer.Option(help="none (the default), subtracted or fitted.")
     ] = None,
+    light_profile: Annotated[
+        str | None, typer.Option(help="Of the lens light: mge (the default) or sersic.")
+    ] = None,
     prior: Annotated[Path | None, typer.Option(help="YAML file of priors; else wide.")] = None,
     parameters: Annotated[
         Path | None, typer.Option(help="Table of `lensfinder model`: its posteriors as priors.")
@@ -25,6 +28,9 @@ def fit(
         str | None, typer.Option(help="Where that table has no errors: theta_E=0.1,e1=0.1,e2=0.1.")
     ] = None,
     shear: Annotated[bool, typer.Option("--shear", help="Fit an external shear, too.")] = False,
+    power_law: Annotated[
+        bool, typer.Option("--power-law", help="Fit the slope of the mass, too; else isothermal.")
+    ] = False,
     rings: Annotated[
         str | None, typer.Option(help="Radii of the annulus to fit, arcsec: INNER,OUTER.")
     ] = None,
@@ -60,6 +66,7 @@ def fit(
             sigma={name: _number(value) for name, value in (options.pairs(sigma) or {}).items()}
             or None,
             shear=shear,
+            power_law=power_law,
             rings=_two(rings),
             band=band,
             layout=layout,
@@ -70,7 +77,9 @@ def fit(
             report=report,
             overwrite=overwrite,
             watch=[counter],
-            **options.given(method=method, lens_light=lens_light, seed=seed),
+            **options.given(
+                method=method, lens_light=lens_light, light_profile=light_profile, seed=seed
+            ),
         )
     counts = ", ".join(f"{count} {name}" for name, count in table.meta["counts"].items())
     typer.echo(f"{len(table)} images: {counts or 'none'}")

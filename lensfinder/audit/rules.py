@@ -23,7 +23,7 @@ HALF_WIDTHS = {UNDER: 0.25, CORRECT: 0.25, OVER: 0.5}
 # priors that end at 0.9 and 1.1 times the truth (section 3.2).
 MARGIN = 0.1
 # Half-widths about an accepted solution of what table 1 does not list; the paper gives none.
-NARROW = {"e1": 0.15, "e2": 0.15, "x": 0.1, "y": 0.1, "gamma1": 0.05, "gamma2": 0.05}
+NARROW = {"e1": 0.15, "e2": 0.15, "x": 0.1, "y": 0.1, "gamma1": 0.05, "gamma2": 0.05, "slope": 0.2}
 SMALLEST = 0.05  # arcsec: no lens of a galaxy is smaller
 
 
@@ -178,7 +178,7 @@ def next_prior(step: Step, *, start: MassPrior, found) -> MassPrior:
         The prior of the first fit: a refit keeps it but for theta_E ("whilst leaving everything
         else unchanged").
     found : mapping of str to float
-        ``e1, e2, x, y, gamma1, gamma2`` of the last fit: what a refinement narrows about.
+        ``e1, e2, x, y, gamma1, gamma2, slope`` of the last fit: what a refinement narrows about.
 
     Returns
     -------

@@ -3,6 +3,7 @@
 Lens and shear are a galaxy and a mass field in front of a source. Positions are in arcsec from the
 stamp centre, +x right and +y up; angles in degrees, from +y towards -x, in (-90, 90]. The Einstein
 radius is on the intermediate axis, as ours. COOLEST's ExternalShear is zero at the origin, as ours.
+Where the table has slopes the lens is a PEMD, whose gamma is our slope.
 """
 
 import numpy as np
@@ -12,11 +13,12 @@ from lensfinder.lensing.ellipticity import Ellipticity
 PERIODS = {"phi": 180.0, "phi_ext": 180.0}
 # Order of a template -> what we call it
 SIE = ("theta_E", "q", "phi", "center_x", "center_y")
+PEMD = ("gamma", *SIE)
 SHEAR = ("gamma_ext", "phi_ext")
 
 
 def convert(values) -> dict[str, np.ndarray]:
-    """Parameters of COOLEST's SIE and ExternalShear from ours.
+    """Parameters of COOLEST's SIE (PEMD where there is a slope) and ExternalShear from ours.
 
     Parameters
     ----------
@@ -32,7 +34,7 @@ def convert(values) -> dict[str, np.ndarray]:
     gamma1, gamma2 = (np.asarray(values[name], dtype=float) for name in ("gamma1", "gamma2"))
     # A shear has an orientation like an ellipse: half the angle of (gamma1, gamma2).
     _, phi_ext = Ellipticity(gamma1, gamma2).to_coolest()
-    return {
+    made = {
         "theta_E": values["theta_E"],
         "q": q,
         "phi": phi,
@@ -41,6 +43,7 @@ def convert(values) -> dict[str, np.ndarray]:
         "gamma_ext": np.hypot(gamma1, gamma2),
         "phi_ext": phi_ext,
     }
+    return made | ({"gamma": values["slope"]} if "slope" in values else {})
 
 
 def document(lens) -> dict:
@@ -56,7 +59,8 @@ def document(lens) -> dict:
     dict
         Ready for JSON.
     """
-    galaxy = _entity("Galaxy", "lens", lens.z_lens, [_profile("0-galaxy", "SIE", SIE, lens)])
+    kind, names = ("PEMD", PEMD) if "gamma" in lens.parameters else ("SIE", SIE)
+    galaxy = _entity("Galaxy", "lens", lens.z_lens, [_profile("0-galaxy", kind, names, lens)])
     shear = _profile("1-massfield", "ExternalShear", SHEAR, lens)
     entities = [galaxy, _entity("MassField", "external shear", lens.z_lens, [shear])]
     entities.append(_entity("Galaxy", "source", lens.z_src, []))

@@ -1,5 +1,7 @@
 """Keyword arguments of lenstronomy's ``LensModel(["SIE", "SHEAR"])``, and of a fit with them.
 
+Where the table has slopes the lens is an ``EPL``, whose gamma is our slope.
+
 lenstronomy's e1, e2 have the magnitude (1 - q) / (1 + q); its theta_E of an SIE is on the
 intermediate axis, as ours; its SHEAR has our gamma1, gamma2, zero at (ra_0, dec_0).
 """
@@ -10,14 +12,15 @@ from lensfinder.lensing.ellipticity import Ellipticity
 
 PERIODS: dict[str, float] = {}
 SIE = ("theta_E", "e1", "e2", "center_x", "center_y")
+EXTRA = ("gamma",)  # of an EPL
 SHEAR = ("gamma1", "gamma2")
-_LOWER = {"theta_E": 0.01, "e1": -0.7, "e2": -0.7, "gamma1": -0.5, "gamma2": -0.5}
-_UPPER = {"theta_E": 20.0, "e1": 0.7, "e2": 0.7, "gamma1": 0.5, "gamma2": 0.5}
+_LOWER = {"theta_E": 0.01, "e1": -0.7, "e2": -0.7, "gamma1": -0.5, "gamma2": -0.5, "gamma": 1.0}
+_UPPER = {"theta_E": 20.0, "e1": 0.7, "e2": 0.7, "gamma1": 0.5, "gamma2": 0.5, "gamma": 3.0}
 _FAR = 20.0  # bound on the centre [arcsec]
 
 
 def convert(values) -> dict[str, np.ndarray]:
-    """Parameters of lenstronomy's SIE and SHEAR from ours.
+    """Parameters of lenstronomy's SIE (EPL where there is a slope) and SHEAR from ours.
 
     Parameters
     ----------
@@ -30,7 +33,7 @@ def convert(values) -> dict[str, np.ndarray]:
         By lenstronomy's names.
     """
     e1, e2 = Ellipticity(values["e1"], values["e2"]).to_lenstronomy()
-    return {
+    made = {
         "theta_E": values["theta_E"],
         "e1": e1,
         "e2": e2,
@@ -39,6 +42,7 @@ def convert(values) -> dict[str, np.ndarray]:
         "gamma1": values["gamma1"],
         "gamma2": values["gamma2"],
     }
+    return made | ({"gamma": values["slope"]} if "slope" in values else {})
 
 
 def document(lens) -> dict:
@@ -58,7 +62,7 @@ def document(lens) -> dict:
     """
     made = {
         "id": lens.id,
-        "lens_model_list": ["SIE", "SHEAR"],
+        "lens_model_list": ["EPL" if "gamma" in lens.parameters else "SIE", "SHEAR"],
         "kwargs_lens": _kwargs(lens, lambda name, found: found.value),
         "z_lens": lens.z_lens,
         "z_source": lens.z_src,
@@ -77,12 +81,13 @@ def document(lens) -> dict:
 
 
 def _kwargs(lens, value, names=None):
-    """``[kwargs of the SIE, kwargs of the SHEAR]``."""
+    """``[kwargs of the SIE or EPL, kwargs of the SHEAR]``."""
+    groups = (SIE + EXTRA if "gamma" in lens.parameters else SIE, SHEAR)
     return [
         {
             name: value(name, lens.parameters[name])
             for name in group
             if names is None or name in names
         }
-        for group in (SIE, SHEAR)
+        for group in groups
     ]

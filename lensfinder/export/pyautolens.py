@@ -2,7 +2,8 @@
 
 PyAutoLens orders pairs (y, x). Its ell_comps are (sin, cos) of twice the position angle times
 (1 - q) / (1 + q), that is lenstronomy's (e2, e1), and its einstein_radius is Barkana's,
-theta_E (1 + q) / (2 sqrt(q)).
+theta_E (1 + q) / (2 sqrt(q)) for an Isothermal profile; that of its PowerLaw is
+theta_E ((1 + q) / 2)^(1 / (slope - 1)) / sqrt(q).
 """
 
 import math
@@ -15,17 +16,19 @@ from lensfinder.lensing.ellipticity import Ellipticity
 PERIODS: dict[str, float] = {}
 _GALAXY = "autogalaxy.galaxy.galaxy.Galaxy"
 _ISOTHERMAL = "autogalaxy.profiles.mass.total.isothermal.Isothermal"
+_POWER_LAW = "autogalaxy.profiles.mass.total.power_law.PowerLaw"
 _SHEAR = "autogalaxy.profiles.mass.sheets.external_shear.ExternalShear"
 # Beyond these PyAutoLens has no such profile.
 _LIMITS = {
     "ell_comps_0": (-1.0, 1.0),
     "ell_comps_1": (-1.0, 1.0),
     "einstein_radius": (0.0, 50.0),
+    "slope": (1.0, 3.0),
 }
 
 
 def convert(values) -> dict[str, np.ndarray]:
-    """Parameters of PyAutoLens' Isothermal and ExternalShear from ours.
+    """Parameters of PyAutoLens' Isothermal (PowerLaw where there is a slope) and ExternalShear.
 
     Parameters
     ----------
@@ -39,15 +42,20 @@ def convert(values) -> dict[str, np.ndarray]:
     """
     shape = Ellipticity(values["e1"], values["e2"])
     cosine, sine = shape.to_lenstronomy()
-    return {
+    q = shape.axis_ratio()
+    radius = theta_E_to_pyautolens(values["theta_E"], q)
+    if "slope" in values:
+        radius = values["theta_E"] / np.sqrt(q) * (0.5 * (1 + q)) ** (1 / (values["slope"] - 1))
+    made = {
         "centre_0": values["y_lens"],
         "centre_1": values["x_lens"],
         "ell_comps_0": sine,
         "ell_comps_1": cosine,
-        "einstein_radius": theta_E_to_pyautolens(values["theta_E"], shape.axis_ratio()),
+        "einstein_radius": radius,
         "gamma_1": values["gamma1"],
         "gamma_2": values["gamma2"],
     }
+    return made | ({"slope": values["slope"]} if "slope" in values else {})
 
 
 def document(lens) -> dict:
@@ -88,13 +96,16 @@ def document(lens) -> dict:
         "ell_comps": pair("ell_comps"),
         "einstein_radius": prior("einstein_radius"),
     }
+    profile = _ISOTHERMAL
+    if "slope" in lens.parameters:
+        profile, mass["slope"] = _POWER_LAW, prior("slope")
     shear = {"gamma_1": prior("gamma_1"), "gamma_2": prior("gamma_2")}
     galaxies = {
         "lens": _model(
             _GALAXY,
             {
                 "redshift": _redshift(lens.z_lens, 0.5),
-                "mass": _model(_ISOTHERMAL, mass),
+                "mass": _model(profile, mass),
                 "shear": _model(_SHEAR, shear),
             },
         ),

@@ -135,7 +135,7 @@ def export(
         raise UnknownNameError("target", to, TARGETS)
     target, output = TARGETS[to], Path(output)
     table = open_table(table)
-    lenses = read_lenses(table, z_lens=z_lens, z_src=z_src, sigma=sigma)
+    lenses = read_lenses(table, z_lens=z_lens, z_src=z_src, sigma=sigma, slopes=True)
     fatal = sum(SYSTEM_STATUS[name] for name in _FATAL)
     bits = lenses.bits & fatal
     rows = np.flatnonzero(bits == 0)

@@ -125,10 +125,13 @@ def _noise(cutout, name, image, exposure):
     edge = max(2, round(BORDER * min(image.shape)))
     inside = np.zeros(image.shape, dtype=bool)
     inside[edge:-edge, edge:-edge] = True
-    border = image[~inside & np.isfinite(image)]
-    sky = float(np.median(border)) if border.size else 0.0
-    sigma = _MAD_TO_SIGMA * float(np.median(np.abs(border - sky))) if border.size else 0.0
-    if sigma <= 0:
+    border = ~inside & np.isfinite(image)
+    sky = float(np.median(image[border])) if border.any() else 0.0
+    # Differences of opposite pixels: the light of the lens, which reaches the border, cancels.
+    opposite = image[::-1, ::-1]
+    pairs = (image - opposite)[border & np.isfinite(opposite)] / np.sqrt(2.0)
+    sigma = _MAD_TO_SIGMA * float(np.median(np.abs(pairs))) if pairs.size else 0.0
+    if not sigma > 0:
         raise NoiseMapError("The border of the image has no scatter. Give a file with a noise map.")
     if exposure is None:
         return np.full(image.shape, sigma), "border"
@@ -146,19 +149,19 @@ def _psf(cutout, name, fwhm, scale):
 
 
 def gaussian_psf(fwhm, scale) -> np.ndarray:
-    """A round Gaussian PSF.
+    """A round Gaussian PSF, before it is seen by pixels: an inversion averages over those itself.
 
     Parameters
     ----------
     fwhm : float
-        Full width at half maximum, arcsec.
+        Full width at half maximum without that of a pixel, arcsec.
     scale : float
         Arcsec per pixel.
 
     Returns
     -------
     array (h, h)
-        Unit sum, h odd; averaged over pixels.
+        Unit sum, h odd.
 
     Raises
     ------
@@ -167,9 +170,7 @@ def gaussian_psf(fwhm, scale) -> np.ndarray:
     """
     if not (np.isfinite(fwhm) and fwhm > 0):
         raise PsfError(f"The width of a PSF must be positive. Received: {fwhm} arcsec.")
-    half, fine = int(np.ceil(1.5 * fwhm / scale)), 5
-    side = 2 * half + 1
-    x, y = pixel_centres((side * fine, side * fine), scale / fine)
+    side = 2 * int(np.ceil(1.5 * fwhm / scale)) + 1
+    x, y = pixel_centres((side, side), scale)
     kernel = np.exp(-0.5 * (x**2 + y**2) * (FWHM / fwhm) ** 2)
-    kernel = kernel.reshape(side, fine, side, fine).mean(axis=(1, 3))
     return kernel / kernel.sum()

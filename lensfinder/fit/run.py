@@ -23,6 +23,8 @@ from lensfinder.errors import (
 )
 from lensfinder.fit.inputs import fit_input
 from lensfinder.inversion.lens_fit import LensFit
+from lensfinder.inversion.light import PROFILES
+from lensfinder.inversion.mass import ISOTHERMAL
 from lensfinder.inversion.one_lens import LENS_LIGHT, fit_lens
 from lensfinder.inversion.parametric import METHODS
 from lensfinder.inversion.pixels import annulus
@@ -41,6 +43,7 @@ from lensfinder.tables.lenses import open_table
 
 PAGE = "lensfinder.report:FitPage"  # by name: the page lives a floor above
 PARAMETERS = ("theta_E", "e1", "e2", "q", "phi", "x", "y", "gamma1", "gamma2")
+SLOPE = "slope"  # has columns only where it is not 2 everywhere
 ENDINGS = {"_std": "std", "_p16": "p16", "_p50": "p50", "_p84": "p84"}
 NUMBERS = ("magnification", "log_evidence", "log_marginal", "reduced_chi2")
 
@@ -93,10 +96,12 @@ def fit(
     output=None,
     method: str = "maximise",
     lens_light: str = "none",
+    light_profile: str = "mge",
     prior: MassPrior | str | Path | None = None,
     parameters=None,
     sigma=None,
     shear: bool = False,
+    power_law: bool = False,
     rings: tuple[float, float] | None = None,
     band: str | None = None,
     layout=None,
@@ -121,6 +126,8 @@ def fit(
         ``maximise`` (errors from the curvature of the evidence) or ``nested`` (sampling).
     lens_light : str
         ``none``, ``subtracted`` or ``fitted``; see `fit_lens`.
+    light_profile : str
+        ``mge`` (Gaussians) or ``sersic``, where there is lens light.
     prior : MassPrior or path, optional
         Priors of every lens, or a YAML file of them; wide ones when absent.
     parameters : astropy.table.Table or path, optional
@@ -129,6 +136,8 @@ def fit(
         Standard deviations of parameters for which that table has none.
     shear : bool
         Whether an external shear is fitted, too.
+    power_law : bool
+        Whether the slope of the mass is fitted, too; else it is 2, isothermal.
     rings : (float, float), optional
         Inner and outer radius [arcsec] of the annulus to fit, about the middle of the image. Found
         from the arcs when absent.
@@ -158,10 +167,10 @@ def fit(
     -------
     astropy.table.Table
         One row per image, in their order: ``id``, the parameters of the best model with their
-        ``_std _p16 _p50 _p84``, ``magnification``, evidences, ``reduced_chi2``, ``n_pix``,
-        ``evaluations``, ``noise_from``, ``psf_from``, ``status`` and ``message``. NaN where there
-        is no fit; where the status has another name than ``ok`` beside numbers, it says why to
-        doubt them.
+        ``_std _p16 _p50 _p84`` (``slope`` where it was fitted), ``magnification``, evidences,
+        ``reduced_chi2``, ``n_pix``, ``evaluations``, ``noise_from``, ``psf_from``, ``status`` and
+        ``message``. NaN where there is no fit; where the status is not ``ok`` beside numbers, it
+        says why to doubt them.
 
     Raises
     ------
@@ -179,6 +188,7 @@ def fit(
     for kind, name, known in (
         ("method of fitting", method, METHODS),
         ("way with the lens light", lens_light, LENS_LIGHT),
+        ("profile of the lens light", light_profile, PROFILES),
     ):
         if name not in known:
             raise UnknownNameError(kind, name, known)
@@ -204,10 +214,12 @@ def fit(
             pixel_scale=seen.pixel_scale,
             prior=known,
             shear=shear,
+            power_law=power_law,
             mask=_mask(seen, rings),
             usable=seen.usable,
             method=method,
             lens_light=lens_light,
+            light_profile=light_profile,
             seed=seed,
             folder=None if state is None else Path(state) / _folder(row, name),
             progress=lambda news: [
@@ -226,13 +238,17 @@ def fit(
         for watcher in following:
             watcher.fitted(fitted)
     columns = {name: [entry[name] for entry in rows] for name in record(None)}
+    if _isothermal(columns):
+        columns = {name: found for name, found in columns.items() if not name.startswith(SLOPE)}
     options = {
         "method": method,
         "lens_light": lens_light,
+        "light_profile": light_profile if light_profile != "mge" else None,
         "prior": prior if isinstance(prior, (str, os.PathLike)) else None,
         "parameters": parameters if isinstance(parameters, (str, os.PathLike)) else None,
         "sigma": sigma and ",".join(f"{key}={value}" for key, value in sigma.items()),
         "shear": shear,
+        "power_law": power_law or None,
         "rings": rings and f"{rings[0]},{rings[1]}",
         "band": band,
         "layout": layout,
@@ -267,7 +283,7 @@ def record(fitted: Fitted | None) -> dict:
     found = None if fitted is None else fitted.fit
     row = {"id": "" if fitted is None else fitted.id}
     nan = np.float64("nan")
-    for name in PARAMETERS:
+    for name in (*PARAMETERS, SLOPE):
         column = TABLE_NAMES.get(name, name)
         row[column] = nan if found is None else found.best[name]
         for ending, field in ENDINGS.items():
@@ -280,6 +296,13 @@ def record(fitted: Fitted | None) -> dict:
     for name in ("noise_from", "psf_from", "status", "message"):
         row[name] = "" if fitted is None else getattr(fitted, name)
     return row
+
+
+def _isothermal(columns):
+    """Whether no row has another slope than 2, fitted or given."""
+    slopes, errors = np.array(columns[SLOPE]), np.array(columns[f"{SLOPE}_std"])
+    fits = np.isfinite(slopes)
+    return bool((slopes[fits] == ISOTHERMAL).all() and not (errors[fits] > 0).any())
 
 
 def _or_why_not(one, row, cutout) -> Fitted:

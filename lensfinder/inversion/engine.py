@@ -41,6 +41,8 @@ class Inverter:
     light : array (M, H, W), optional
         Blurred images of components of the lens light. Their amplitudes are free: what they can
         explain of the image is not asked of the source.
+    arcs : array (H, W), optional
+        What a grid that follows the brightness follows; the image itself when absent.
 
     Attributes
     ----------
@@ -68,6 +70,7 @@ class Inverter:
         source=None,
         regularisation=None,
         light=None,
+        arcs=None,
     ):
         if mask is None:
             # scikit-image is not needed by who brings a mask, and takes a while to import.
@@ -81,7 +84,8 @@ class Inverter:
         self.regularisation: Regularisation = regularisation or Regularisation()
         _keep_freed_memory()
         seen, sub = self.observation, self.source.sub
-        self._seeds = self.source.seeds(seen)
+        shown = None if arcs is None else np.asarray(arcs)[seen.rows, seen.columns]
+        self._seeds = self.source.seeds(seen, shown)
         self._rays = seen.rays(sub)
         self._average = _averaging(len(seen), sub * sub)
         self._blur = (sparse.diags_array(1.0 / seen.noise) @ seen.blur).tocsr()

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from lensfinder.errors import SourceGridError
@@ -16,6 +17,7 @@ from lensfinder.inversion.meshes import DelaunayMesh, RectangularMesh
 _MARGIN = 1e-8  # arcsec, so that rounding leaves no ray beside the mesh
 _ROUNDS = 12  # of Lloyd's algorithm; the centres move by less than 0.1 pixel after that
 _SIGNIFICANT, _MAY_BE_LOST = 3.0, 0.05
+_SMOOTHED, _FAINTEST = 1.0, 0.5  # pixels, and signal to noise below which pixels are alike
 
 
 class RectangularGrid(BaseModel):
@@ -50,7 +52,7 @@ class RectangularGrid(BaseModel):
                 raise ValueError("`extent` must be x_min < x_max, y_min < y_max.")
         return self
 
-    def seeds(self, observation):
+    def seeds(self, observation, arcs=None):
         """Nothing: this grid depends on the rays alone."""
         return None
 
@@ -92,6 +94,9 @@ class AdaptiveGrid(BaseModel):
         Number of source pixels.
     sub : int
         Rays along each side of an image pixel.
+    bright : float
+        How much finer where the arcs are bright: clusters hold equal sums of their signal to noise
+        to this power, but one pixel at least. 0 for clusters of equal size.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -99,14 +104,17 @@ class AdaptiveGrid(BaseModel):
     kind: Literal["adaptive"] = "adaptive"
     pixels: int = Field(default=800, ge=4)
     sub: int = Field(default=4, ge=1, le=16)
+    bright: float = Field(default=0.0, ge=0, le=2)
 
-    def seeds(self, observation):
+    def seeds(self, observation, arcs=None):
         """Cluster centres of the fitted pixels.
 
         Parameters
         ----------
         observation : Observation
             What is fitted.
+        arcs : array (N,), optional
+            Brightness without the light of the lens; the data of the observation when absent.
 
         Returns
         -------
@@ -123,7 +131,10 @@ class AdaptiveGrid(BaseModel):
                 f"{self.pixels} source pixels need as many pixels to fit. "
                 f"Received: {len(observation)}. Ask for fewer with AdaptiveGrid(pixels=...)."
             )
-        return cluster_centres(observation.x, observation.y, self.pixels)
+        weights = None
+        if self.bright:
+            weights = _signal(observation, arcs) ** self.bright
+        return cluster_centres(observation.x, observation.y, self.pixels, weights=weights)
 
     def mesh(self, mass, seeds, rays):
         """Lay the source pixels.
@@ -145,7 +156,14 @@ class AdaptiveGrid(BaseModel):
         return DelaunayMesh(np.stack(mass.trace(*seeds), axis=1))
 
 
-def cluster_centres(x, y, count):
+def _signal(observation, arcs):
+    """Smoothed signal to noise of the fitted pixels, and a floor where there is none."""
+    arcs = observation.data if arcs is None else arcs
+    image = ndimage.gaussian_filter(observation.image(arcs / observation.noise), _SMOOTHED)
+    return np.maximum(image[observation.rows, observation.columns], _FAINTEST)
+
+
+def cluster_centres(x, y, count, *, weights=None):
     """Divide points into clusters of about equal extent (Lloyd's algorithm, nothing random).
 
     Parameters
@@ -154,6 +172,8 @@ def cluster_centres(x, y, count):
         Positions, arcsec, neighbours near each other in the order given.
     count : int
         Number of clusters, at most N.
+    weights : array (N,), optional
+        Positive: clusters of equal sums of them instead, none of less than a point.
 
     Returns
     -------
@@ -161,14 +181,31 @@ def cluster_centres(x, y, count):
         Mean position of each cluster.
     """
     points = np.stack([x, y], axis=1)
-    centres = points[np.linspace(0, len(points) - 1, count).round().astype(int)]
+    first = np.linspace(0, len(points) - 1, count).round().astype(int)
+    weights = np.ones(len(points)) if weights is None else _capped(weights, count)
+    if np.ptp(weights):
+        passed = np.cumsum(weights)
+        share = (np.arange(count) + 0.5) / count * passed[-1]
+        place = np.arange(count)  # no two at one point, and none behind the last
+        first = np.maximum.accumulate(np.searchsorted(passed, share) - place) + place
+        first = np.minimum(first, len(points) - count + place)
+    centres = points[first]
     for _ in range(_ROUNDS):
         nearest = cKDTree(centres).query(points)[1]
-        size = np.bincount(nearest, minlength=count)
-        sums = np.stack([np.bincount(nearest, p, count) for p in points.T], axis=1)
+        size = np.bincount(nearest, weights, count)
+        sums = np.stack([np.bincount(nearest, weights * p, count) for p in points.T], axis=1)
         # A cluster that lost all its points stays where it is.
-        centres = np.where(size[:, None] > 0, sums / np.maximum(size, 1)[:, None], centres)
+        some = size > 0
+        centres = np.where(some[:, None], sums / np.where(some, size, 1.0)[:, None], centres)
     return centres[:, 0], centres[:, 1]
+
+
+def _capped(weights, count):
+    """Weights of which none is more than a share: a point is the centre of one cluster at most."""
+    weights = np.array(weights, dtype=np.float64)
+    for _ in range(_ROUNDS):
+        weights = np.minimum(weights, weights.sum() / count)
+    return weights
 
 
 def check_coverage(mesh, observation, rays, sub):

@@ -58,8 +58,9 @@ class LensFit:
     mass : MassModel
         The best model.
     parameters : dict of str to Estimate
-        ``theta_E, e1, e2, x, y, gamma1, gamma2`` and, derived from the draws, ``q, phi``. Of a
-        parameter that was not fitted the standard deviation is 0; NaN where there are no errors.
+        ``theta_E, e1, e2, x, y, gamma1, gamma2, slope`` and, derived from the draws, ``q, phi``.
+        Of a parameter that was not fitted the standard deviation is 0; NaN where there are no
+        errors.
     names : tuple of str
         The P fitted parameters.
     covariance : array (P, P)

@@ -1,29 +1,33 @@
-"""The light of the lens: elliptical Gaussians of one shape, whose amplitudes enter linearly.
+"""The light of the lens, whose amplitudes enter linearly: Gaussians of one shape, or one Sérsic.
 
-A multi-Gaussian expansion (Emsellem et al. 1994; Cappellari 2002) with fixed widths. Centre, axis
-ratio and angle are found by fitting the image with the arcs clipped away; the amplitudes, and a
-constant sky, are then subtracted, or solved for together with the source, which `light_basis`
-prepares. There amplitudes may come out negative: their sum is what counts, and `LensLight.negative`
-says where that is less than nothing.
+``mge`` is a multi-Gaussian expansion (Emsellem et al. 1994; Cappellari 2002) with fixed widths,
+``sersic`` one Sérsic profile. Centre, axis ratio and angle, and the radius and index of a Sérsic
+profile, are found by fitting the image with the arcs clipped away; the amplitudes, and a constant
+sky, are then subtracted, or solved for together with the source, which `light_basis` prepares.
+There amplitudes may come out negative: their sum is what counts, and `LensLight.negative` says
+where that is less than nothing. How the light would change with its centre and shape is among the
+components, with an amplitude of zero, so that a joint fit can correct what arcs have spoilt.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage, optimize, signal
+from scipy import ndimage, optimize
 
-from lensfinder.errors import InversionError, MaskError
-from lensfinder.inversion.observation import checked_psf
+from lensfinder.errors import InversionError, MaskError, UnknownNameError
+from lensfinder.inversion.light_profiles import gaussian_components, sersic_components
 from lensfinder.inversion.pixels import pixel_centres
 
+PROFILES = ("mge", "sersic")
 GAUSSIANS = 10
 NARROWEST, WIDEST = 0.5, 0.5  # widths: of a pixel, and of the radius of the fitted disc
-FINE, CORE = 5, 4  # rays along a side, and pixels from the centre within which they are needed
+INDICES = (0.5, 8.0)  # of Sérsic profiles
 ROUNDS = 5  # of clipping arcs
 CLIP, CLIP_ALONE = 3.0, 4.5  # scatter that the mean of nine pixels, or one, must exceed
 GROWN, SPARED = 1, 2.0  # pixels by which arcs are grown, and from the centre that are kept
 FIRST_STEPS, STEPS = 12, 5  # of the search for centre and shape, per round
 LEAST_Q = 0.3
+NUDGE = 0.05  # of the scales of centre and shape, for the derivatives
 FARTHEST = 0.3  # arcsec, of the centre from the middle of the image
 
 
@@ -38,16 +42,19 @@ class LensLight:
     q, phi : float
         Axis ratio, and angle of the major axis from +x, rad.
     sigmas : array (M,)
-        Widths on the intermediate axis, arcsec.
-    amplitudes : array (M + 1,)
+        Widths on the intermediate axis, arcsec; of a Sérsic profile its half-light radius.
+    amplitudes : array (M + K + 1,)
         Of the components, the sky the last.
-    components : array (M + 1, H, W)
-        Blurred images of unit amplitude.
+    components : array (M + K + 1, H, W)
+        Blurred images of unit amplitude; the K before the last are the derivatives of the light by
+        its centre and shape.
     negative : float
         Where the components add up to less than nothing: negative over positive light, without the
         sky.
     centred : bool
         Whether the centre was found; else the middle of the image is taken for it.
+    n : float
+        Sérsic index; NaN for Gaussians.
     """
 
     x: float
@@ -59,6 +66,7 @@ class LensLight:
     components: np.ndarray
     negative: float
     centred: bool = True
+    n: float = float("nan")
 
     @property
     def image(self) -> np.ndarray:
@@ -66,58 +74,7 @@ class LensLight:
         return np.tensordot(self.amplitudes, self.components, axes=1)
 
 
-def gaussian_components(shape, *, pixel_scale, psf, sigmas, x, y, q, phi):
-    """Blurred images of elliptical Gaussians of one shape.
-
-    Parameters
-    ----------
-    shape : (int, int)
-        Rows and columns.
-    pixel_scale : float
-        Arcsec per pixel.
-    psf : array (h, w) or None
-        Point spread function on the pixels of the image.
-    sigmas : array (M,)
-        Widths on the intermediate axis, arcsec.
-    x, y : float
-        Centre, arcsec.
-    q, phi : float
-        Axis ratio, and angle of the major axis from +x, rad.
-
-    Returns
-    -------
-    array (M, H, W)
-        Each of unit flux where the image holds it all; averaged over pixels near the centre, where
-        a narrow Gaussian changes within a pixel.
-    """
-
-    def gaussians(px, py):
-        dx, dy = px - x, py - y
-        along = dx * np.cos(phi) + dy * np.sin(phi)
-        across = dy * np.cos(phi) - dx * np.sin(phi)
-        r2 = q * along**2 + across**2 / q
-        scales = np.asarray(sigmas)[:, None, None] ** 2
-        return np.exp(-0.5 * r2 / scales) * pixel_scale**2 / (2.0 * np.pi * scales)
-
-    px, py = pixel_centres(shape, pixel_scale)
-    sharp = gaussians(px, py)
-    rows, columns = (
-        np.flatnonzero(np.abs(axis.ravel() - c) <= CORE * pixel_scale)
-        for axis, c in ((py, y), (px, x))
-    )
-    if rows.size and columns.size:
-        offsets = ((np.arange(FINE) + 0.5) / FINE - 0.5) * pixel_scale
-        fx = (px[0, columns][:, None] + offsets).reshape(1, -1)
-        fy = (py[rows, 0][:, None] + offsets).reshape(-1, 1)
-        fine = gaussians(fx, fy).reshape(len(sharp), rows.size, FINE, columns.size, FINE)
-        sharp[:, rows[:, None], columns] = fine.mean(axis=(2, 4))
-    kernel = checked_psf(psf, shape)
-    if kernel.size == 1:
-        return sharp
-    return signal.fftconvolve(sharp, kernel[None], mode="same", axes=(1, 2))
-
-
-def fit_light(image, noise, *, psf, pixel_scale, mask) -> LensLight:
+def fit_light(image, noise, *, psf, pixel_scale, mask, profile: str = "mge") -> LensLight:
     """Fit the light of the lens galaxy, with the arcs clipped away.
 
     Parameters
@@ -132,6 +89,8 @@ def fit_light(image, noise, *, psf, pixel_scale, mask) -> LensLight:
         Arcsec per pixel.
     mask : bool array (H, W)
         Pixels to fit: a disc about the lens.
+    profile : str
+        ``mge`` or ``sersic``.
 
     Returns
     -------
@@ -142,7 +101,11 @@ def fit_light(image, noise, *, psf, pixel_scale, mask) -> LensLight:
     ------
     MaskError
         If the mask leaves fewer than 50 pixels.
+    UnknownNameError
+        If there is no such profile.
     """
+    if profile not in PROFILES:
+        raise UnknownNameError("profile of the lens light", profile, PROFILES)
     image, mask = np.asarray(image, dtype=np.float64), np.array(mask, dtype=bool)
     sigma = np.broadcast_to(np.asarray(noise, dtype=np.float64), image.shape)
     if mask.sum() < 50:
@@ -161,41 +124,80 @@ def fit_light(image, noise, *, psf, pixel_scale, mask) -> LensLight:
     widths = np.geomspace(NARROWEST * pixel_scale, WIDEST * radius, GAUSSIANS)
     small = _fitting_psf(psf, seen.shape)
 
-    def components(at):
-        x, y, a, b = at
+    def rendered(at, shape, psf):
+        x, y, a, b, *more = at
         e = np.hypot(a, b)
         q = LEAST_Q + (1.0 - LEAST_Q) * np.exp(-e)
         known = dict(x=x, y=y, q=q, phi=0.5 * np.arctan2(b, a))
-        found = gaussian_components(
-            seen.shape, pixel_scale=pixel_scale, psf=small, sigmas=widths, **known
-        )
-        return np.concatenate([found, np.ones((1, *seen.shape))]), known
+        words = dict(pixel_scale=pixel_scale, psf=psf, **known)
+        if profile == "mge":
+            found = gaussian_components(shape, sigmas=widths, **words)
+        else:
+            R_e, known["n"] = np.exp(more)
+            known["sigmas"] = np.array([R_e])
+            found = sersic_components(shape, R_e=R_e, n=known["n"], **words)
+        return np.concatenate([found, np.ones((1, *shape))]), known
+
+    def components(at):
+        return rendered(at, seen.shape, small)
+
+    space = _Space.of(profile, pixel_scale, radius)
 
     # From the middle, and not far from it: the brightest pixel may be an image of the source.
-    found = _clipped(components, seen, sigma_box, used, (px, py), pixel_scale, FARTHEST)
+    found = _clipped(components, seen, sigma_box, used, (px, py), pixel_scale, space)
     centred = np.abs(found[0][:2]).max() < 0.98 * FARTHEST
     if not centred:
-        found = _clipped(components, seen, sigma_box, used, (px, py), pixel_scale, 1e-6)
+        found = _clipped(components, seen, sigma_box, used, (px, py), pixel_scale, space.in_middle)
     at, amplitudes = found
-    _, known = components(at)
-    whole = gaussian_components(
-        image.shape, pixel_scale=pixel_scale, psf=psf, sigmas=widths, **known
-    )
-    whole = np.concatenate([whole, np.ones((1, *image.shape))])
+    whole, known = rendered(at, image.shape, psf)
+    known = {"sigmas": widths} | known
+    turned = [
+        np.tensordot(amplitudes, ends[0] - ends[1], axes=1)
+        for step in np.diag(NUDGE * space.scale)
+        if (ends := [rendered(at + sign * step, image.shape, psf)[0] for sign in (1, -1)])
+    ]
+    whole = np.concatenate([whole[:-1], turned, whole[-1:]])
+    amplitudes = np.concatenate([amplitudes[:-1], np.zeros(len(turned)), amplitudes[-1:]])
     return LensLight(
-        sigmas=widths,
         amplitudes=amplitudes,
         components=whole,
         negative=_negative(amplitudes, whole),
         centred=bool(centred),
-        **{name: float(value) for name, value in known.items()},
+        **{name: value if np.ndim(value) else float(value) for name, value in known.items()},
     )
 
 
-def _clipped(components, seen, sigma_box, used, pixels, pixel_scale, farthest):
+@dataclass(frozen=True, eq=False)
+class _Space:
+    """Where the shape of a profile is looked for: centre, ellipticity, and ln R_e, ln n."""
+
+    start: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, profile, pixel_scale, radius):
+        start, high = [0.0, 0.0, 0.1, 0.0], [FARTHEST, FARTHEST, np.inf, np.inf]
+        low, scale = [-v for v in high], [0.1, 0.1, 0.3, 0.3]
+        if profile == "sersic":
+            start += [np.log(max(0.3 * radius, pixel_scale)), np.log(3.0)]
+            low += [np.log(0.3 * pixel_scale), np.log(INDICES[0])]
+            high += [np.log(4.0 * radius), np.log(INDICES[1])]
+            scale += [0.5, 0.5]
+        return cls(*map(np.array, (start, low, high, scale)))
+
+    @property
+    def in_middle(self):
+        """The same with the centre held."""
+        tiny = np.where(np.arange(len(self.start)) < 2, 1e-6, np.inf)
+        held = (np.maximum(self.low, -tiny), np.minimum(self.high, tiny))
+        return replace(self, low=held[0], high=held[1], scale=np.minimum(self.scale, tiny))
+
+
+def _clipped(components, seen, sigma_box, used, pixels, pixel_scale, space):
     """Centre and shape, and amplitudes, fitted in rounds between which the arcs are clipped."""
-    (px, py), at, amplitudes = pixels, np.array([0.0, 0.0, 0.1, 0.0]), None
-    edge = np.array([farthest, farthest, np.inf, np.inf])
+    (px, py), at, amplitudes = pixels, space.start, None
     clear = used.copy()
     for turn in range(ROUNDS):
 
@@ -204,8 +206,8 @@ def _clipped(components, seen, sigma_box, used, pixels, pixel_scale, farthest):
             return _solved(parts, seen, sigma_box, clear)[1]
 
         steps = FIRST_STEPS if turn == 0 else STEPS
-        scale = [min(0.1, farthest), min(0.1, farthest), 0.3, 0.3]
-        at = optimize.least_squares(left, at, bounds=(-edge, edge), x_scale=scale, max_nfev=steps).x
+        bounds = (space.low, space.high)
+        at = optimize.least_squares(left, at, bounds=bounds, x_scale=space.scale, max_nfev=steps).x
         parts, _ = components(at)
         amplitudes = _solved(parts, seen, sigma_box, clear)[0]
         rest = (seen - np.tensordot(amplitudes, parts, axes=1)) / sigma_box

@@ -8,8 +8,17 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from lensfinder.lensing.critical import caustic, critical_curve, cut
+from lensfinder.lensing.power_law import (
+    power_law_caustic,
+    power_law_critical_curve,
+    power_law_deflection,
+    power_law_magnification,
+)
 from lensfinder.lensing.shear import shear_deflection
 from lensfinder.lensing.sie import sie_deflection, sie_magnification
+
+ISOTHERMAL = 2.0
 
 
 @runtime_checkable
@@ -21,7 +30,9 @@ class Mass(Protocol):
 
 
 class MassModel(BaseModel):
-    """A singular isothermal ellipsoid with external shear, in the conventions of `lensing`.
+    """A singular ellipsoid with external shear, in the conventions of `lensing`.
+
+    Isothermal unless another slope is given.
 
     Attributes
     ----------
@@ -35,6 +46,8 @@ class MassModel(BaseModel):
         Centre, arcsec from the middle of the image.
     gamma1, gamma2 : float
         External shear, which deflects by nothing in the middle of the image.
+    slope : float
+        Of the density, rho ~ r^-slope, 1 < slope < 3; 2 for an isothermal ellipsoid.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -46,6 +59,7 @@ class MassModel(BaseModel):
     y: float = 0.0
     gamma1: float = 0.0
     gamma2: float = 0.0
+    slope: float = Field(default=ISOTHERMAL, gt=1, lt=3)
 
     @model_validator(mode="after")
     def _shear_is_weak(self):
@@ -53,9 +67,21 @@ class MassModel(BaseModel):
             raise ValueError("The external shear must be smaller than 1.")
         return self
 
+    @property
+    def isothermal(self) -> bool:
+        """Whether the slope is exactly 2."""
+        return self.slope == ISOTHERMAL
+
     def ellipsoid(self) -> dict[str, float]:
-        """Arguments of the functions in `lensfinder.lensing.sie`."""
-        return dict(theta_E=self.theta_E, q=self.q, phi=self.phi, x0=self.x, y0=self.y)
+        """Arguments of the functions in `lensfinder.lensing`, without shear.
+
+        Returns
+        -------
+        dict of str to float
+            With ``slope`` for those of `power_law` where it is not 2, else for those of `sie`.
+        """
+        lens = dict(theta_E=self.theta_E, q=self.q, phi=self.phi, x0=self.x, y0=self.y)
+        return lens if self.isothermal else lens | dict(slope=self.slope)
 
     def trace(self, x, y):
         """Where light seen at a position comes from.
@@ -70,9 +96,10 @@ class MassModel(BaseModel):
         x_source, y_source : array
             Source-plane positions, arcsec, float64.
         """
-        alpha_x, alpha_y = sie_deflection(x, y, **self.ellipsoid())
+        deflection = sie_deflection if self.isothermal else power_law_deflection
+        alpha_x, alpha_y = deflection(x, y, **self.ellipsoid())
         if self.gamma1 or self.gamma2:
-            shear_x, shear_y = shear_deflection(x, y, gamma1=self.gamma1, gamma2=self.gamma2)
+            shear_x, shear_y = shear_deflection(x, y, **self._shear())
             alpha_x, alpha_y = alpha_x + shear_x, alpha_y + shear_y
         return x - alpha_x, y - alpha_y
 
@@ -89,5 +116,22 @@ class MassModel(BaseModel):
         array
             Inverse determinant of the Jacobian.
         """
-        shear = dict(gamma1=self.gamma1, gamma2=self.gamma2)
-        return sie_magnification(x, y, **self.ellipsoid(), **shear)
+        magnification = sie_magnification if self.isothermal else power_law_magnification
+        return magnification(x, y, **self.ellipsoid(), **self._shear())
+
+    def critical_curve(self):
+        """Tangential critical curve (n, 2), arcsec."""
+        curve = critical_curve if self.isothermal else power_law_critical_curve
+        return curve(**self.ellipsoid(), **self._shear())
+
+    def caustic(self):
+        """Tangential caustic (n, 2), arcsec."""
+        curve = caustic if self.isothermal else power_law_caustic
+        return curve(**self.ellipsoid(), **self._shear())
+
+    def cut(self):
+        """The cut (n, 2), arcsec; None where the slope is not 2, for then there is none."""
+        return cut(**self.ellipsoid(), **self._shear()) if self.isothermal else None
+
+    def _shear(self):
+        return dict(gamma1=self.gamma1, gamma2=self.gamma2)

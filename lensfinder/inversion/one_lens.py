@@ -1,28 +1,31 @@
 """Fit the mass of one lens: mask, lens light, grids and priors, then the search."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lensfinder import __version__
 from lensfinder.errors import ArgumentError, MaskError, NoiseMapError, UnknownNameError
 from lensfinder.inversion.engine import Inverter
-from lensfinder.inversion.grids import AdaptiveGrid
+from lensfinder.inversion.grids import AdaptiveGrid, RectangularGrid
 from lensfinder.inversion.lens_fit import LensFit
-from lensfinder.inversion.light import fit_light, refitted
+from lensfinder.inversion.light import PROFILES, fit_light, refitted
 from lensfinder.inversion.memory import Memory, fingerprint
 from lensfinder.inversion.observation import trimmed_psf
-from lensfinder.inversion.parametric import METHODS
+from lensfinder.inversion.parametric import METHODS, refined_maxima
 from lensfinder.inversion.pixels import annulus, pixel_centres
 from lensfinder.inversion.priors import MassPrior
 from lensfinder.inversion.regularisation import Regularisation
+from lensfinder.inversion.search import Target
 
 MOST_PIXELS, FEWEST_PIXELS = 500, 60  # of the source
+BRIGHT = 0.5  # how source pixels follow the light of the arcs: evidence rises by 4 to 350
 SUB = 2  # rays along a side; four of them moved the log evidence of a mock lens by 0.3
 LENS_LIGHT = ("none", "subtracted", "fitted")
 LIGHT_RADIUS = 5.0  # arcsec, largest disc in which the lens light is looked at
 CORE = 3.0  # pixels about the lens in which what the light leaves over is not an arc
-OFFSET = 0.05  # arcsec, scatter of the mass about the centre of the light
+EDGE = 3.0  # pixels beyond the annulus: wings of arcs that the light of the lens had covered
+OFFSET, LOOSE = 0.05, 0.1  # arcsec, scatter of the mass about the centre of the light
 SEARCHED_PSF = 0.9  # of the light of the PSF, in the search
 NEGATIVE = 0.05  # of the lens light, above which the fit says so
 
@@ -35,11 +38,13 @@ def fit_lens(
     pixel_scale,
     prior: MassPrior | None = None,
     shear: bool = False,
+    power_law: bool = False,
     mask=None,
     usable=None,
     grid=None,
     method: str = "maximise",
     lens_light: str = "none",
+    light_profile: str = "mge",
     seed: int = 0,
     tolerance: float = 0.1,
     folder=None,
@@ -62,6 +67,9 @@ def fit_lens(
         centre as it is by default, it is expected near that of the lens light, if there is any.
     shear : bool
         Whether an external shear is fitted where the priors fix it.
+    power_law : bool
+        Whether the slope of the mass is fitted where the priors fix it, at 2 unless they say
+        otherwise.
     mask : bool array (H, W) or AnnularMask, optional
         True where a pixel is to be fitted. When absent an annulus about the arcs, found by
         `annular_mask`; with fitted lens light the whole disc inside it.
@@ -74,7 +82,10 @@ def fit_lens(
         ``maximise`` (evidence maximised, errors from its curvature) or ``nested`` (sampling).
     lens_light : str
         ``none`` if the image holds none; ``subtracted`` to fit it first and take it off;
-        ``fitted`` to solve for its amplitudes together with the source.
+        ``fitted`` to solve for its amplitudes together with the source. Its shape is then fitted
+        twice: with the arcs clipped away, and with the arcs of a first search taken off.
+    light_profile : str
+        ``mge`` (Gaussians of one shape, of ten widths) or ``sersic`` (one profile).
     seed : int
         Of what is random: the sampler, and the draws behind percentiles.
     tolerance : float
@@ -103,41 +114,38 @@ def fit_lens(
         raise UnknownNameError("method of fitting", method, METHODS)
     if lens_light not in LENS_LIGHT:
         raise UnknownNameError("way with the lens light", lens_light, LENS_LIGHT)
+    if light_profile not in PROFILES:
+        raise UnknownNameError("profile of the lens light", light_profile, PROFILES)
     if not (np.isfinite(tolerance) and tolerance > 0):
         raise ArgumentError(f"The tolerance must be positive. Received: {tolerance}. Try 0.1.")
     image = np.asarray(image, dtype=np.float64)
     given = None if mask is None else np.asarray(getattr(mask, "pixels", mask))
-    words = dict(psf=psf, pixel_scale=pixel_scale)
-    light = None if lens_light == "none" else _light(image, noise, given, **words)
-    rest = image if light is None else image - light.image
-    mask = given
-    if mask is None:
-        mask = _arcs(rest, noise, light, pixel_scale, whole=lens_light == "fitted")
-        mask = mask if usable is None else mask & usable
-    joint = lens_light == "fitted"
-    # `gradient` is smooth in the mass: see `search`.
-    words |= dict(mask=mask, regularisation=Regularisation(kind="gradient"))
-    words |= dict(light=light.components if joint else None)
-    chosen = grid or _grid(int(np.count_nonzero(mask)))
-    shown = image if joint else rest
-    inverter = Inverter(shown, noise, source=chosen, **words)
-    # The search uses the core of the PSF: its wings are most of its pixels, and of the time.
-    core = None if psf is None else trimmed_psf(psf, kept=SEARCHED_PSF)
-    coarse = Inverter(shown, noise, source=_coarser(chosen), **(words | dict(psf=core)))
-    prior = _completed(prior or wide_prior(inverter.observation), light, shear)
+    job = _Job(image, noise, psf, pixel_scale, given, usable, grid, lens_light == "fitted")
+    light = None
+    if lens_light != "none":
+        known = dict(psf=psf, pixel_scale=pixel_scale, profile=light_profile)
+        light = _light(image, noise, given, **known)
+    setup = job.setup(light)
+    asked = prior or wide_prior(setup.inverter.observation)
     memory = Memory(
         folder,
         fingerprint=fingerprint(
-            *(image, np.asarray(noise, np.float64), psf, mask, str(pixel_scale)),
-            *(prior.model_dump_json(), chosen.model_dump_json(), method, lens_light),
+            *(image, np.asarray(noise, np.float64), psf, setup.mask, str(pixel_scale)),
+            *(_completed(asked, light, shear, power_law).model_dump_json(),),
+            *(setup.grid.model_dump_json(), method, lens_light, light_profile),
             *(str(seed), str(tolerance), __version__),
         ),
     )
     try:
+        if job.joint:
+            loose = _completed(asked, light, shear, power_law, sigma=LOOSE)
+            arcs = _first_arcs(setup, loose, memory, progress)
+            light = _light(image - arcs, noise, given, **known)
+            setup = job.setup(light, mask=setup.mask)
         found = METHODS[method](
-            inverter,
-            prior,
-            coarse=coarse,
+            setup.inverter,
+            _completed(asked, light, shear, power_law),
+            coarse=setup.coarse,
             seed=seed,
             tolerance=tolerance,
             memory=memory,
@@ -147,11 +155,65 @@ def fit_lens(
         memory.close()
     if light is None:
         return found
-    if joint:
-        light = refitted(light, found.inversion.light, inverter.observation)
-    remarks = ("negative_light",) if joint and light.negative > NEGATIVE else ()
+    if job.joint:
+        light = refitted(light, found.inversion.light, setup.inverter.observation)
+    remarks = ("negative_light",) if job.joint and light.negative > NEGATIVE else ()
     remarks += () if light.centred else ("light_off_centre",)
     return replace(found, light=light, status=found.status + remarks)
+
+
+@dataclass(frozen=True, eq=False)
+class _Setup:
+    """What a search needs: the lens on a grid, and on a coarser and faster one."""
+
+    inverter: Inverter
+    coarse: Inverter
+    mask: np.ndarray
+    grid: AdaptiveGrid | RectangularGrid
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One lens as it was given, from which the light of the lens is yet to be told apart."""
+
+    image: np.ndarray
+    noise: np.ndarray
+    psf: np.ndarray
+    pixel_scale: float
+    given: np.ndarray | None
+    usable: np.ndarray | None
+    grid: AdaptiveGrid | RectangularGrid | None
+    joint: bool
+
+    def setup(self, light, *, mask=None) -> _Setup:
+        """Mask, source grid and inverters, once the light of the lens is known."""
+        rest = self.image if light is None else self.image - light.image
+        mask = self.given if mask is None else mask
+        if mask is None:
+            mask = _arcs(rest, self.noise, light, self.pixel_scale, whole=self.joint)
+            mask = mask if self.usable is None else mask & self.usable
+        chosen = self.grid or _grid(int(np.count_nonzero(mask)))
+        # `gradient` is smooth in the mass: see `search`.
+        words = dict(pixel_scale=self.pixel_scale, mask=mask, arcs=rest)
+        words |= dict(regularisation=Regularisation(kind="gradient"))
+        words |= dict(light=light.components if self.joint else None)
+        shown = self.image if self.joint else rest
+        # The search uses the core of the PSF: its wings are most of its pixels, and of the time.
+        core = None if self.psf is None else trimmed_psf(self.psf, kept=SEARCHED_PSF)
+        return _Setup(
+            Inverter(shown, self.noise, psf=self.psf, source=chosen, **words),
+            Inverter(shown, self.noise, psf=core, source=_coarser(chosen), **words),
+            mask,
+            chosen,
+        )
+
+
+def _first_arcs(setup, prior, memory, progress):
+    """Image of the arcs for the best model of a coarse search, 0 outside the mask."""
+    search = Target(setup.coarse, prior, memory, grid="first", progress=progress)
+    tops = refined_maxima(search)
+    inversion = setup.inverter.invert(prior.mass(tops[0][1]))
+    return setup.inverter.observation.image(inversion.model)
 
 
 def wide_prior(observation) -> MassPrior:
@@ -172,15 +234,16 @@ def wide_prior(observation) -> MassPrior:
     return MassPrior().uniform("theta_E", low, max(farthest, 2.0 * low))
 
 
-def _completed(prior, light, shear):
-    """Where a prior says nothing of its own: centre at the lens light, and shear if asked for."""
+def _completed(prior, light, shear, power_law, *, sigma=OFFSET):
+    """Where a prior says nothing of its own: centre at the lens light, and what is asked for."""
     silent = (prior.x, prior.y) == (MassPrior().x, MassPrior().y)
     if light is not None and silent and light.centred:
-        prior = prior.centred(light.x, light.y, sigma=OFFSET)
-    return prior.sheared() if shear else prior
+        prior = prior.centred(light.x, light.y, sigma=sigma)
+    prior = prior.sheared() if shear else prior
+    return prior.power_law() if power_law else prior
 
 
-def _light(image, noise, mask, *, psf, pixel_scale):
+def _light(image, noise, mask, *, psf, pixel_scale, profile):
     """The lens light in a disc: one that holds the given mask, or a wide one."""
     sigma = np.broadcast_to(np.asarray(noise, dtype=np.float64), image.shape)
     radius = min(LIGHT_RADIUS, 0.5 * min(image.shape) * pixel_scale)
@@ -195,7 +258,8 @@ def _light(image, noise, mask, *, psf, pixel_scale):
             f"{int(bad.sum())} pixels have no finite value or no positive noise. Take them out of "
             "the mask."
         )
-    return fit_light(image, sigma, psf=psf, pixel_scale=pixel_scale, mask=disc & good)
+    known = dict(psf=psf, pixel_scale=pixel_scale, profile=profile)
+    return fit_light(image, sigma, mask=disc & good, **known)
 
 
 def _arcs(rest, noise, light, pixel_scale, *, whole):
@@ -212,13 +276,14 @@ def _arcs(rest, noise, light, pixel_scale, *, whole):
     if not seen.size:
         raise MaskError("No arc is left beside the lens light. Give a mask.")
     inner = 0.0 if whole else max(0.9 * float(seen.min()), CORE * pixel_scale)
-    return (distance >= inner) & (distance <= 1.1 * float(seen.max()))
+    outer = 1.1 * float(seen.max()) + EDGE * pixel_scale
+    return (distance >= inner) & (distance <= outer)
 
 
 def _grid(pixels):
     """Source pixels for a number of fitted ones: a fifth, as many as the data can tell apart."""
     count = int(np.clip(pixels // 5, min(FEWEST_PIXELS, max(pixels, 4)), MOST_PIXELS))
-    return AdaptiveGrid(pixels=count, sub=SUB)
+    return AdaptiveGrid(pixels=count, sub=SUB, bright=BRIGHT)
 
 
 def _coarser(grid):

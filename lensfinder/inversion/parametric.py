@@ -21,6 +21,7 @@ from lensfinder.inversion.priors import MassPrior
 from lensfinder.inversion.search import KEPT, STARTS, Target, climb_parabolas, local_maxima, refine
 
 EDGE = 3.0  # |z| beyond which a value lies in the outermost 0.3 % of its prior
+SCATTERS = 3.0  # about a parabola by which a point may lie above its top
 LIVE, EFFECTIVE = 400, 2000  # live points of the nested sampling, and draws it shall be worth
 
 
@@ -69,13 +70,14 @@ def maximise(
     words = dict(progress=progress)
     search = Target(coarse or inverter, prior, memory, grid="coarse", **words)
     target = Target(inverter, prior, memory, grid="fine", **words)
-    tops = _refined(search)
+    tops = refined_maxima(search)
     target.stage = "peak"
     near = [z for value, z in tops if value > tops[0][0] - KEPT]
     start = max(near, key=lambda z: target.warm(z) - 0.5 * float(z @ z))
     peak = climb_parabolas(target, start, tolerance=tolerance)
     z, definite = peak.z, peak.definite
-    if not peak.settled and not target(z) >= target.top:
+    doubt = max(1.0, SCATTERS * peak.roughness) if definite else 0.0
+    if not peak.settled and not target(z) >= target.top - doubt:
         # the top of a parabola that does not hold may be worse than a point that was tried
         z, definite = target.at, False
     mass = None if z is None else prior.mass(z)
@@ -92,7 +94,7 @@ def maximise(
         samples, parameters = _stacked(draws, names), estimates(draws)
         covariance = np.atleast_2d(np.cov(samples.T))
         # In z the prior is a unit Gaussian, so its 2 pi and the integral's cancel.
-        marginal = peak.value + 0.5 * float(np.linalg.slogdet(peak.covariance)[1])
+        marginal = peak.value + peak.log_volume
     else:
         status.append("no_errors")
     return LensFit(
@@ -174,7 +176,7 @@ def nested(
     _check(prior)
     search = Target(coarse or inverter, prior, memory, grid="coarse", progress=progress)
     target = Target(inverter, prior, memory, grid="fine", progress=progress)
-    tops = _refined(search)
+    tops = refined_maxima(search)
     target.stage = "nested"
     target.warm(tops[0][1])
     lowest = -1e100  # nautilus takes no infinities
@@ -234,8 +236,24 @@ def _check(prior):
         raise ArgumentError("Every parameter is fixed: there is nothing to fit. Use `invert`.")
 
 
-def _refined(search):
-    """The local maxima of the scan, the best of them refined; best first."""
+def refined_maxima(search: Target) -> list[tuple[float, np.ndarray]]:
+    """The local maxima of a scan, the best of them refined.
+
+    Parameters
+    ----------
+    search : Target
+        On a coarse grid.
+
+    Returns
+    -------
+    list of (float, array (P,))
+        Value and place, best first.
+
+    Raises
+    ------
+    FitError
+        If no mass model within the priors can be inverted.
+    """
     tops = local_maxima(search)
     if not tops:
         raise FitError(_NOTHING)

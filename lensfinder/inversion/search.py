@@ -7,7 +7,8 @@ At the best of those, on the fine grid, a parabola is fitted to values up to 2.4
 around the peak. It gives the top, the covariance and, as its determinant, the integral
 over the priors (Laplace's approximation). Fitted to more values than it has coefficients, it
 averages out the small steps that the evidence makes where triangles of the source grid flip: 0.2 in
-the log evidence with `gradient` regularisation, which knows no neighbours, and 1.7 with `constant`.
+the log evidence with `gradient` regularisation, which knows no neighbours, and 1.7 with `constant`;
+more where a source is bright and sharp, unless the grid is finer there.
 """
 
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ KEPT = 50.0  # log evidence below the best, on the coarse grid, from which on a 
 REACH, HALFWAY = 2.4, 1.2  # standard deviations at which the parabola is fitted
 ROUNDS = 10  # parabolas; each moves the centre to the top of the last
 ROUGH = 0.5  # of the scatter: what less than this would gain cannot be told from it
+NEAR = 3.0  # of the units of a design: points of earlier rounds that still count
+DEPTH = 8.0  # log evidence below the highest from which on points weigh less
+CLEAR = 2.0  # standard errors of the curvature
+SMOOTH, WIDEST = 0.5, 2.0  # scatter from which on the points are set wider, and how much at most
 FARTHEST = 3.0  # standard deviations that one round may move
 FIRST, LAST = 0.5, 0.03  # radii of trust of the refinement, in standard deviations of the prior
 
@@ -63,7 +68,9 @@ class Peak:
     z : array (P,)
         Its top.
     covariance : array (P, P)
-        Inverse of its curvature.
+        Inverse of its curvature, widened by the scatter and by how well the top is known.
+    log_volume : float
+        Half the logarithm of the determinant of the inverse of its curvature.
     value : float
         Its height.
     roughness : float
@@ -76,6 +83,7 @@ class Peak:
 
     z: np.ndarray
     covariance: np.ndarray
+    log_volume: float
     value: float
     roughness: float
     definite: bool
@@ -259,6 +267,10 @@ def refine(target: Target, z) -> tuple[float, np.ndarray]:
 def climb_parabolas(target: Target, z, *, tolerance: float = 0.1) -> Peak:
     """Fit parabolas about the peak until the last one has its top where it was fitted.
 
+    Each round turns its points against those of the last, and fits all that lie near the peak.
+    Where the values scatter about the parabola the points are set wider apart, so that the fall
+    to the outermost stands out.
+
     Parameters
     ----------
     target : Target
@@ -274,17 +286,24 @@ def climb_parabolas(target: Target, z, *, tolerance: float = 0.1) -> Peak:
         The last parabola.
     """
     count = len(z)
-    design = _design(count)
+    design, rng = _design(count), np.random.default_rng(0)  # directions: the same in every fit
     target.warm(z)
-    axes = _first_axes(target, z)
+    axes, spread = _first_axes(target, z), 1.0
+    places, heights = np.empty((0, count)), np.empty(0)
     for turn in range(ROUNDS):
-        values = np.array([target(z + axes @ t) for t in design])
-        c, g, H, roughness = _parabola(design, values)
-        curvature, turned = np.linalg.eigh(-H)
-        definite = bool(np.isfinite(c) and (curvature > 0).all())
+        rotation = np.linalg.qr(rng.standard_normal((count, count)))[0] if turn else np.eye(count)
+        unit = spread * axes
+        points = z + design @ rotation.T @ unit.T
+        places = np.concatenate([places, points])
+        heights = np.concatenate([heights, [target(point) for point in points]])
+        t = np.linalg.solve(unit, (places - z).T).T
+        near = np.linalg.norm(t, axis=1) < NEAR
+        c, g, H, roughness, known = _parabola(t[near], heights[near], DEPTH * spread**2)
         if not np.isfinite(c):
             nan = np.full((count, count), np.nan)
-            return Peak(z, nan, float(np.nanmax(values)), np.nan, False, False)
+            return Peak(z, nan, np.nan, float(np.nanmax(heights)), np.nan, False, False)
+        curvature, turned = np.linalg.eigh(-H)
+        definite = bool((curvature > 0).all())
         # Where it does not fall, go as far as the design reached, uphill.
         bent = np.maximum(curvature, 0.25)
         step = turned @ ((turned.T @ g) / bent)
@@ -292,14 +311,24 @@ def climb_parabolas(target: Target, z, *, tolerance: float = 0.1) -> Peak:
         length = float(np.linalg.norm((turned.T @ step) / widths))
         step *= min(1.0, FARTHEST / max(length, 1e-12))
         gain = float(g @ step + 0.5 * step @ H @ step)
-        top = z + axes @ step
-        new_axes = axes @ (turned * widths)
+        top, axes = z + unit @ step, unit @ (turned * widths)
+        spread = float(np.clip(np.sqrt(roughness / SMOOTH), 1.0, WIDEST))
         settled = definite and gain < max(tolerance, ROUGH * roughness)
-        alike = widths.min() > 0.5 and widths.max() < 2.0
+        alike = bool((spread * widths > 0.5).all() and (spread * widths < 2.0).all())
         if (settled and alike) or turn == ROUNDS - 1:
-            covariance = new_axes @ new_axes.T
-            return Peak(top, covariance, c + gain, roughness, definite, settled and alike)
-        z, axes = top, new_axes
+            # Points of another spacing serve as well, if the fall stands out of the scatter.
+            clear = curvature > CLEAR * _curvature_errors(known, turned)
+            settled = settled and (alike or bool(clear.all()))
+            covariance = axes @ axes.T
+            inverse = (turned / bent) @ turned.T
+            doubt = known[1 : 1 + count, 1 : 1 + count]
+            unsure = unit @ inverse @ doubt @ inverse @ unit.T  # where the top is
+            # Where the evidence is as high as at the top but for the scatter, nobody can tell.
+            wider = covariance * (1.0 + 2.0 * roughness / count) + unsure
+            volume = 0.5 * float(np.linalg.slogdet(covariance)[1])
+            return Peak(top, wider, volume, c + gain, roughness, definite, settled)
+        highest = int(np.nanargmax(np.where(np.isfinite(heights), heights, -np.inf)))
+        z = top if definite or heights[highest] < c + gain else places[highest]
         target.warm(z)
     raise AssertionError("not reached: the last round returns")
 
@@ -317,8 +346,8 @@ def _design(count):
     return np.array(points)
 
 
-def _parabola(points, values):
-    """Least squares ``c + g t + t H t / 2``, and the scatter; NaN where values are missing."""
+def _parabola(points, values, depth):
+    """Least squares ``c + g t + t H t / 2``, scatter, covariance of all; NaN without values."""
     count = points.shape[1]
     i, j = np.triu_indices(count)
     squares = points[:, i] * points[:, j] * np.where(i == j, 0.5, 1.0)
@@ -326,16 +355,29 @@ def _parabola(points, values):
     good = np.isfinite(values)
     if good.sum() < terms.shape[1]:
         nan = np.nan
-        return nan, np.full(count, nan), np.eye(count), nan
+        return nan, np.full(count, nan), np.eye(count), nan, None
     # Far below the top a parabola is no guide: what lies there weighs less.
-    depth = values[good].max() - values[good]
-    weights = 1.0 / np.sqrt(1.0 + (depth / 8.0) ** 2)
-    answer = np.linalg.lstsq(terms[good] * weights[:, None], values[good] * weights, rcond=None)[0]
+    fallen = values[good].max() - values[good]
+    weights = 1.0 / np.sqrt(1.0 + (fallen / depth) ** 2)
+    weighted = terms[good] * weights[:, None]
+    answer = np.linalg.lstsq(weighted, values[good] * weights, rcond=None)[0]
     spare = max(int(good.sum()) - terms.shape[1], 1)
     left = (values[good] - terms[good] @ answer) * weights
     H = np.zeros((count, count))
     H[i, j] = H[j, i] = answer[1 + count :]
-    return answer[0], answer[1 : 1 + count], H, float(np.sqrt((left**2).sum() / spare))
+    roughness = float(np.sqrt((left**2).sum() / spare))
+    known = roughness**2 * np.linalg.pinv(weighted.T @ weighted)
+    return answer[0], answer[1 : 1 + count], H, roughness, known
+
+
+def _curvature_errors(known, directions):
+    """Standard errors of the curvature along columns, from the covariance of a parabola."""
+    i, j = np.triu_indices(len(directions))
+    terms = np.zeros((directions.shape[1], len(known)))
+    terms[:, 1 + len(directions) :] = (
+        directions[i] * directions[j] * np.where(i == j, 1, 2)[:, None]
+    ).T
+    return np.sqrt(np.einsum("ki,ij,kj->k", terms, known, terms))
 
 
 def _first_axes(target, z):

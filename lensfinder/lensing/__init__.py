@@ -13,6 +13,8 @@ ellipticity          e1, e2 = (1-q^2)/(1+q^2) (cos, sin) 2 phi         `elliptic
                      north
 Einstein radius      on the intermediate axis:                         `sie`
                      kappa = theta_E / (2 sqrt(q x^2 + y^2/q))
+  of other slopes    kappa = (3 - slope) / 2                           `power_law`
+                     (theta_E / sqrt(q x^2 + y^2/q))^(slope - 1)
   elsewhere          Barkana (Schuldt 2021), Keeton (Pearson 2019),    `einstein_radius`
                      PyAutoLens, circular aperture
 deflection           source = image - deflection                       `sie`, `shear`
@@ -66,6 +68,13 @@ _HOMES = {
     "ellipticity": ("Ellipticity",),
     "lens_equation": ("fermat_potential", "lens_jacobian", "source_position"),
     "multiplicity": ("ImagePositions", "image_count", "image_positions", "winding_number"),
+    "power_law": (
+        "power_law_caustic",
+        "power_law_convergence",
+        "power_law_critical_curve",
+        "power_law_deflection",
+        "power_law_magnification",
+    ),
     "sersic": (
         "double_sersic",
         "flux_from_magnitude",

@@ -20,6 +20,7 @@ NAMES = {
     "y": ("centre y", "″"),
     "gamma1": ("shear γ₁", ""),
     "gamma2": ("shear γ₂", ""),
+    "slope": ("slope of the mass", ""),
 }
 LIGHT = {
     "none": "taken to be absent",

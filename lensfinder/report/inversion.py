@@ -6,7 +6,6 @@ import numpy as np
 
 from lensfinder.inversion.mass import MassModel
 from lensfinder.inversion.pixels import pixel_centres
-from lensfinder.lensing.critical import caustic, critical_curve, cut
 from lensfinder.tables import write_atomically
 
 PANEL = 3.3  # inches
@@ -100,22 +99,17 @@ def _source_panels(figure, axes, result):
 
 
 def _caustic(mass):
-    return caustic(**_parameters(mass)) if isinstance(mass, MassModel) else None
-
-
-def _parameters(mass):
-    return mass.ellipsoid() | dict(gamma1=mass.gamma1, gamma2=mass.gamma2)
+    return mass.caustic() if isinstance(mass, MassModel) else None
 
 
 def _curves(axes, mass):
     """Caustic and cut over the source, the critical curve over the images."""
     if not isinstance(mass, MassModel):
         return
-    in_source, dashed = axes[1, :2], [(caustic, "-"), (cut, ":")]
-    drawn = [(axis, curve, style) for axis in in_source for curve, style in dashed]
-    drawn += [(axis, critical_curve, "-") for axis in (axes[0, 0], axes[1, 2])]
-    for axis, curve, style in drawn:
-        points = curve(**_parameters(mass))
+    curves = [(mass.caustic(), "-"), (mass.cut(), ":")]
+    drawn = [(axis, *curve) for axis in axes[1, :2] for curve in curves if curve[0] is not None]
+    drawn += [(axis, mass.critical_curve(), "-") for axis in (axes[0, 0], axes[1, 2])]
+    for axis, points, style in drawn:
         points = np.concatenate([points, points[:1]])
         limits = axis.axis()
         axis.plot(*points.T, color="tab:cyan", linewidth=0.9, linestyle=style)

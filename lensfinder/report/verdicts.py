@@ -8,7 +8,6 @@ import numpy as np
 from lensfinder.inversion.frame import Frame
 from lensfinder.inversion.mass import MassModel
 from lensfinder.inversion.pixels import pixel_centres
-from lensfinder.lensing.critical import caustic, critical_curve
 
 PANEL = 2.5  # inches
 RESIDUAL_RANGE = 4.0  # standard deviations
@@ -118,8 +117,7 @@ def _curve(axis, title, mass):
     """Critical curve over the images, caustic over the source."""
     if mass is None or title.startswith("residual"):
         return
-    kind = caustic if title == "source" else critical_curve
-    points = kind(**mass.ellipsoid(), gamma1=mass.gamma1, gamma2=mass.gamma2)
+    points = mass.caustic() if title == "source" else mass.critical_curve()
     points = np.concatenate([points, points[:1]])
     axis.plot(*points.T, color=CURVE, linewidth=1.0)
 

@@ -44,11 +44,12 @@ COLUMNS: dict[str, ColumnSpec] = {
     "e2": ColumnSpec("", "ellipticity, (1-q^2)/(1+q^2) sin 2 phi", ".9g"),
     "q": ColumnSpec("", "axis ratio of the mass, minor over major", ".9g"),
     "phi": ColumnSpec("rad", "position angle of the major axis, from +x towards +y", ".9g"),
-    "unsure": ColumnSpec("", "1 where a spread is larger than for 99 of 100 validation lenses"),
+    "unsure": ColumnSpec("", "1 where a spread is as large as of 1 lens in 100, or no lens likely"),
     "x_lens": ColumnSpec("arcsec", "lens centre from the stamp centre, along +x", ".9g"),
     "y_lens": ColumnSpec("arcsec", "lens centre from the stamp centre, along +y", ".9g"),
     "gamma1": ColumnSpec("", "external shear, first component", ".9g"),
     "gamma2": ColumnSpec("", "external shear, second component", ".9g"),
+    "slope": ColumnSpec("", "slope of the density of the mass; 2 is isothermal", ".9g"),
     "x_src": ColumnSpec("arcsec", "source centre from the stamp centre, along +x", ".9g"),
     "y_src": ColumnSpec("arcsec", "source centre from the stamp centre, along +y", ".9g"),
     "magnification": ColumnSpec("", "total magnification of the source", ".9g"),
@@ -95,6 +96,16 @@ COLUMNS |= {
     "log_marginal": ColumnSpec("", "log evidence integrated over the priors of the mass", ".9g"),
     "noise_from": ColumnSpec("", "where the noise is from: file, border, border+photons"),
     "psf_from": ColumnSpec("", "where the PSF is from: file, fwhm (a Gaussian)"),
+}
+
+# What lies before a finder: a mask, a second scale; and cleaned tiles
+COLUMNS |= {
+    "masked": ColumnSpec("", "share of the pixels of a cleaned tile without an answer", ".9g"),
+    "front_status": ColumnSpec("", "ok, or what is doubtful about mask, scales and image"),
+    "mask_radius": ColumnSpec("arcsec", "radius of the circle around the source", ".9g"),
+    "p_lens_stamp": ColumnSpec("", "p_lens of the image itself", ".9g"),
+    "p_lens_zoom": ColumnSpec("", "p_lens of its centre, enlarged", ".9g"),
+    "scale_agreement": ColumnSpec("", "1 minus the difference of the two", ".9g"),
 }
 
 # Explanations: the most important regions, each with its number, weight, area and place

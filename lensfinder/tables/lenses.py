@@ -17,7 +17,7 @@ from lensfinder.tables.columns import column_spec
 from lensfinder.tables.files import read_table
 
 CENTRE_AND_SHEAR = ("x_lens", "y_lens", "gamma1", "gamma2")
-OPTIONAL = ("x_src", "y_src", "z_lens", "z_src")
+OPTIONAL = ("x_src", "y_src", "z_lens", "z_src", "slope")
 MOST_OBSERVED = 6  # images of one source: x_obs, x_obs_2, ..., x_obs_6
 _NONE = "nothing"  # unit of plain numbers, in messages
 
@@ -31,8 +31,8 @@ class Lenses:
     ids : numpy.ndarray of str, (N,)
         Their names.
     values : dict of str to numpy.ndarray (N,)
-        ``theta_E, e1, e2, q, phi, x_lens, y_lens, gamma1, gamma2`` always; ``x_src, y_src`` and
-        ``z_lens, z_src`` where they are given. Units of the registry.
+        ``theta_E, e1, e2, q, phi, x_lens, y_lens, gamma1, gamma2`` always; ``x_src, y_src``,
+        ``z_lens, z_src`` and ``slope`` where they are given. Units of the registry.
     shape : tuple of str
         ``("e1", "e2")`` or ``("q", "phi")``: which of them the table gives.
     spread : dict of str to tuple of numpy.ndarray (N,)
@@ -156,7 +156,7 @@ def open_table(table) -> Table:
         ) from error
 
 
-def read_lenses(table, *, z_lens=None, z_src=None, sigma=None) -> Lenses:
+def read_lenses(table, *, z_lens=None, z_src=None, sigma=None, slopes=False) -> Lenses:
     """The lens systems of a table.
 
     Parameters
@@ -167,6 +167,8 @@ def read_lenses(table, *, z_lens=None, z_src=None, sigma=None) -> Lenses:
         Redshifts of every row, in place of the columns.
     sigma : mapping of str to float, or None
         Standard deviation of parameters for which the table has no uncertainty.
+    slopes : bool
+        Whether lenses may have another slope than 2.
 
     Returns
     -------
@@ -177,7 +179,7 @@ def read_lenses(table, *, z_lens=None, z_src=None, sigma=None) -> Lenses:
     ------
     ArgumentError
         If theta_E, or both pairs (e1, e2) and (q, phi), are missing; or `sigma` names what is no
-        parameter, or is negative.
+        parameter, or is negative; or a lens is not isothermal where it must be.
     DataFormatError
         If the file cannot be read, or a column holds no numbers.
     UnitError
@@ -193,6 +195,8 @@ def read_lenses(table, *, z_lens=None, z_src=None, sigma=None) -> Lenses:
     for name in OPTIONAL:
         if name in table.colnames:
             values[name] = column_numbers(table, name)
+    if not slopes:
+        _check_isothermal(values.pop("slope", np.full(count, 2.0)))
     for name, given in (("z_lens", z_lens), ("z_src", z_src)):
         if given is not None:
             values[name] = np.full(count, float(given))
@@ -206,7 +210,7 @@ def read_lenses(table, *, z_lens=None, z_src=None, sigma=None) -> Lenses:
         spread.setdefault(name, (values[name], np.full(count, width), np.full(count, width)))
 
     bits = np.zeros(count, dtype=np.int64)
-    needed = ("theta_E", *shape, *CENTRE_AND_SHEAR)
+    needed = ("theta_E", *shape, *CENTRE_AND_SHEAR, *(("slope",) if "slope" in values else ()))
     missing = ~np.all([np.isfinite(values[name]) for name in needed], axis=0)
     bits[missing] |= SYSTEM_STATUS["missing_value"]
     complete_shape(values, shape)
@@ -247,6 +251,15 @@ def complete_shape(values, shape) -> None:
     else:
         found = Ellipticity(values["e1"], values["e2"])
         values["q"], values["phi"] = found.axis_ratio(), found.position_angle()
+
+
+def _check_isothermal(slope):
+    others = int((np.isfinite(slope) & (slope != 2.0)).sum())
+    if others:
+        raise ArgumentError(
+            f"{others} of {len(slope)} lenses have another slope than 2. This needs isothermal "
+            "lenses: fit them without --power-law."
+        )
 
 
 # --- columns --------------------------------------------------------------------------------------

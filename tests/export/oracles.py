@@ -7,7 +7,7 @@ To write the data anew, with a Python that has the package:
     lensfinder export tests/export/data/systems.ecsv --to coolest --z-lens 0.5 --z-src 1.5 -o FOLDER
     python tests/export/oracles.py coolest FOLDER tests/export/data/coolest.json
 
-and the same with ``pyautolens``.
+and the same with ``pyautolens``, and with ``slopes`` for ``systems`` and ``coolest-slopes.json``.
 """
 
 import json
@@ -39,9 +39,8 @@ def coolest(path, x, y):
         for profile in (sie, shear)
     ]
     # its SIE has a template only; the power law of slope 2 is the same profile
-    one, two = PEMD().deflection(x, y, gamma=2.0, **values[0]), ExternalShear().deflection(
-        x, y, **values[1]
-    )  # fmt: skip
+    one = PEMD().deflection(x, y, **({"gamma": 2.0} | values[0]))
+    two = ExternalShear().deflection(x, y, **values[1])
     return values[0] | values[1], one[0] + two[0], one[1] + two[1]
 
 
@@ -64,6 +63,8 @@ def pyautolens(path, x, y):
         "gamma_1": shear.gamma_1,
         "gamma_2": shear.gamma_2,
     }
+    if type(mass).__name__ == "PowerLaw":
+        values["slope"] = mass.slope
     return {name: float(value) for name, value in values.items()}, alpha[:, 1], alpha[:, 0]
 
 

@@ -13,19 +13,29 @@ from numpy.testing import assert_allclose
 from lensfinder.errors import ArgumentError, OutputExistsError, UnknownNameError
 from lensfinder.export import TARGETS, export
 from lensfinder.export.statistics import statistics
-from lensfinder.lensing import Ellipticity, shear_deflection, sie_deflection
+from lensfinder.lensing import (
+    Ellipticity,
+    power_law_deflection,
+    shear_deflection,
+    sie_deflection,
+)
 from lensfinder.tables.lenses import read_lenses
 from tests.export import oracles
 
 DATA = Path(__file__).parent / "data"
-SYSTEMS = DATA / "systems.ecsv"
+SYSTEMS, SLOPES = DATA / "systems.ecsv", DATA / "slopes.ecsv"
+FILES = pytest.mark.parametrize("table", [SYSTEMS, SLOPES], ids=["isothermal", "power law"])
 Z = dict(z_lens=0.5, z_src=1.5)
 
 
 def our_deflection(lens, x, y):
-    """SIE and shear of one row of a table."""
+    """Ellipsoid and shear of one row of a table."""
     sie = dict(theta_E=lens["theta_E"], q=lens["q"], phi=lens["phi"])
-    one = sie_deflection(x, y, **sie, x0=lens["x_lens"], y0=lens["y_lens"])
+    sie |= dict(x0=lens["x_lens"], y0=lens["y_lens"])
+    if "slope" in lens.colnames:
+        one = power_law_deflection(x, y, **sie, slope=lens["slope"])
+    else:
+        one = sie_deflection(x, y, **sie)
     two = shear_deflection(x, y, gamma1=lens["gamma1"], gamma2=lens["gamma2"])
     return one[0] + two[0], one[1] + two[1]
 
@@ -37,16 +47,21 @@ def largest_difference(lens, alpha_x, alpha_y):
 
 
 # --- the packages themselves ----------------------------------------------------------------------
+@FILES
 @pytest.mark.parametrize("target", ["coolest", "pyautolens"])
-def test_the_package_deflects_what_we_exported_as_we_do(target):
-    stored = json.loads((DATA / f"{target}.json").read_text("utf-8"))
-    systems = Table.read(SYSTEMS)
+def test_the_package_deflects_what_we_exported_as_we_do(target, table):
+    name = target if table == SYSTEMS else f"{target}-slopes"
+    stored = json.loads((DATA / f"{name}.json").read_text("utf-8"))
+    systems = Table.read(table)
     assert set(stored["lenses"]) == set(systems["id"])
     for lens in systems:
         theirs = stored["lenses"][lens["id"]]
         assert largest_difference(lens, theirs["alpha_x"], theirs["alpha_y"]) < 1e-6
         # and our converter still writes what the package read then
-        values = {name: values[lens.index] for name, values in read_lenses(systems).values.items()}
+        values = {
+            name: values[lens.index]
+            for name, values in read_lenses(systems, slopes=True).values.items()
+        }
         made = TARGETS[target].convert(values)
         assert set(made) == set(theirs["parameters"])
         for name, value in made.items():
@@ -57,47 +72,50 @@ def test_the_package_deflects_what_we_exported_as_we_do(target):
     assert largest_difference(turned, first["alpha_x"], first["alpha_y"]) > 1e-6
 
 
+@FILES
 @pytest.mark.parametrize("target", ["coolest", "pyautolens"])
-def test_the_package_itself_says_so(target, tmp_path):
+def test_the_package_itself_says_so(target, table, tmp_path):
     package = oracles.PACKAGES[target]
     if find_spec(package) is None:
         pytest.skip(f"{package} is not installed; its stored answers are compared instead")
-    export(SYSTEMS, to=target, output=tmp_path, **Z)
-    for lens in Table.read(SYSTEMS):
+    export(table, to=target, output=tmp_path, **Z)
+    for lens in Table.read(table):
         x, y = oracles.positions()
         path = tmp_path / f"{lens['id']}.json"
         _, alpha_x, alpha_y = getattr(oracles, target)(path, x, y)
         assert largest_difference(lens, alpha_x, alpha_y) < 1e-6
 
 
+@FILES
 @pytest.mark.parametrize("suffix", [".json", ".py"])
-def test_lenstronomy_deflects_what_we_exported_as_we_do(suffix, tmp_path):
+def test_lenstronomy_deflects_what_we_exported_as_we_do(suffix, table, tmp_path):
     lens_model = pytest.importorskip("lenstronomy.LensModel.lens_model")
     path = tmp_path / f"lenses{suffix}"
-    export(SYSTEMS, to="lenstronomy", output=path, **Z)
+    export(table, to="lenstronomy", output=path, **Z)
     if suffix == ".py":
         found = runpy.run_path(str(path))["systems"]
     else:
         found = json.loads(path.read_text("utf-8"))["systems"]
     x, y = oracles.positions()
-    for lens, made in zip(Table.read(SYSTEMS), found, strict=True):
+    for lens, made in zip(Table.read(table), found, strict=True):
         assert made["id"] == lens["id"]
         assert (made["z_lens"], made["z_source"]) == (0.5, 1.5)
         model = lens_model.LensModel(made["lens_model_list"])
         assert largest_difference(lens, *model.alpha(x, y, made["kwargs_lens"])) < 1e-6
 
 
-def test_lenstronomy_reads_the_start_of_a_fit(tmp_path):
+@pytest.mark.parametrize(("table", "free"), [(SYSTEMS, 7), (SLOPES, 8)])
+def test_lenstronomy_reads_the_start_of_a_fit(table, free, tmp_path):
     lens_param = pytest.importorskip("lenstronomy.LensModel.lens_param")
     path = tmp_path / "one.json"
-    export(Table.read(SYSTEMS)[:1], to="lenstronomy", output=path, draws=100)
+    export(Table.read(table)[:1], to="lenstronomy", output=path, draws=100)
     (made,) = json.loads(path.read_text("utf-8"))["systems"]
     start, sigma, fixed, lower, upper = made["lens_params"]
     reader = lens_param.LensParam(
         made["lens_model_list"], fixed, kwargs_lower=lower, kwargs_upper=upper
     )
     numbers = reader.set_params(start)
-    assert len(numbers) == 7
+    assert len(numbers) == free
     whole, _ = reader.get_params(numbers, 0)
     for ours, theirs in zip(made["kwargs_lens"], whole, strict=True):
         for name, value in ours.items():

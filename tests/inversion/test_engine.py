@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from scipy.spatial import cKDTree
 from systems import MASS, SCALE, Source, a_lens, gaussian_psf, lensed, lopsided_psf
 
 from lensfinder.errors import InversionError, SourceGridError
@@ -197,6 +198,31 @@ def test_cluster_centres_cover_the_mask_evenly():
     size = np.bincount(owner, minlength=100)
     assert size.min() >= 4  # 9 on average
     assert size.max() <= 18
+
+
+def test_source_pixels_follow_the_light(lens):
+    words = lens.known | dict(regularisation=Regularisation(kind="gradient"))
+    even = Inverter(lens.image, lens.noise, source=AdaptiveGrid(pixels=150, sub=1), **words)
+    seen = even.observation
+    arcs = np.clip(seen.data / seen.noise, 1.0, None)
+    near = cKDTree(np.stack([seen.x, seen.y], axis=1))
+
+    def brightness(grid):
+        x, y = grid.seeds(seen)
+        assert len(np.unique(np.stack([x, y]), axis=1).T) == 150
+        return np.mean(arcs[near.query(np.stack([x, y], axis=1))[1]])
+
+    finer = AdaptiveGrid(pixels=150, sub=1, bright=1.0)
+    # 10 times the noise in the arcs' brightest parts and nothing in half of the mask
+    assert brightness(finer) > 1.5 * brightness(even.source)
+    follow = Inverter(lens.image, lens.noise, source=finer, **words)
+    assert follow.evaluate(MASS).log_evidence > even.evaluate(MASS).log_evidence
+    other = Inverter(lens.image, lens.noise, source=finer, arcs=np.ones_like(lens.image), **words)
+    x, y = other._seeds
+    assert np.mean(arcs[near.query(np.stack([x, y], axis=1))[1]]) < 1.2 * brightness(even.source)
+    # As many as there are points: each its own.
+    x, y = cluster_centres(np.arange(9.0), np.zeros(9), 9, weights=np.arange(1.0, 10.0) ** 3)
+    assert len(set(x.tolist())) == 9
 
 
 # --- bad input ------------------------------------------------------------------------------------

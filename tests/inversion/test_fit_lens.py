@@ -24,7 +24,7 @@ from lensfinder.inversion import (
     maximise,
     nested,
 )
-from lensfinder.inversion.light import gaussian_components
+from lensfinder.inversion.light_profiles import gaussian_components
 from lensfinder.lensing.ellipticity import Ellipticity
 
 TRUE = MassModel(theta_E=0.8, q=0.75, phi=0.4, x=0.01, y=-0.02)
@@ -96,6 +96,18 @@ def test_a_noiseless_lens_is_recovered():
     assert fit.parameters["q"].mean == pytest.approx(TRUE.q, abs=0.03)
     assert fit.parameters["phi"].mean == pytest.approx(TRUE.phi, abs=0.05)
     assert fit.reduced_chi2 < 0.2
+
+
+def test_the_slope_is_recovered_where_it_is_fitted():
+    steep = TRUE.model_copy(update={"slope": 2.1})
+    lens = small_lens(mass=steep, snr=60.0, R_e=0.2)
+    known = lens.known | dict(grid=GRID, prior=NARROW, power_law=True)
+    fit = fit_lens(lens.image, lens.noise, **known)
+    slope = fit.parameters["slope"]
+    assert fit.names[-1] == "slope"
+    assert slope.std < 0.1, "the prior's is 0.2"
+    assert abs(slope.mean - 2.1) < 3.0 * slope.std
+    assert fit.parameters["theta_E"].mean == pytest.approx(TRUE.theta_E, abs=0.01)
 
 
 def test_the_radius_can_be_kept_near_a_wrong_value(small):

@@ -5,9 +5,11 @@ import pytest
 from scipy import ndimage
 from systems import MASS, SCALE, gaussian_psf
 
-from lensfinder.errors import InversionError, MaskError
+from lensfinder.errors import InversionError, MaskError, UnknownNameError
 from lensfinder.inversion import Inverter, RectangularGrid, Regularisation, fit_light
-from lensfinder.inversion.light import gaussian_components, light_basis, refitted
+from lensfinder.inversion.light import light_basis, refitted
+from lensfinder.inversion.light_profiles import gaussian_components, sersic_components
+from lensfinder.inversion.observation import observe
 from lensfinder.inversion.pixels import annulus, pixel_centres
 from lensfinder.lensing.sersic import sersic_profile
 
@@ -59,6 +61,35 @@ def test_a_galaxy_is_found_beside_its_arcs(lens, galaxy):
     assert np.sqrt(np.mean(left**2)) < 2.0
     assert np.sqrt(np.mean((galaxy[disc] / lens.noise) ** 2)) > 8.0, "there was much to take off"
     assert light.negative == 0.0
+    # Its derivatives correct a shape that is a little wrong.
+    seen = observe(galaxy, lens.noise, psf=None, pixel_scale=SCALE, mask=disc)
+    moved = light.image + 0.3 * light.components[10] - 0.5 * light.components[13]
+    found = refitted(light, moved[seen.rows, seen.columns], seen)
+    np.testing.assert_allclose(found.amplitudes[[10, 13]], [0.3, -0.5], atol=1e-3)
+    np.testing.assert_allclose(found.image[disc], moved[disc], atol=1e-6 * moved.max())
+
+
+def test_a_sersic_profile_is_found_beside_its_arcs(lens, galaxy):
+    disc = annulus(lens.image.shape, pixel_scale=SCALE, inner=0.0, outer=2.5)
+    known = dict(psf=lens.psf, pixel_scale=SCALE, mask=disc)
+    light = fit_light(lens.image + galaxy, lens.noise, profile="sersic", **known)
+    assert (light.x, light.y) == pytest.approx((0.04, -0.03), abs=0.02)
+    assert light.q == pytest.approx(0.8, abs=0.05)
+    # Radius, index and sky are degenerate in a disc of four radii.
+    assert light.n == pytest.approx(3.0, abs=0.6)
+    assert light.sigmas == pytest.approx([0.6], abs=0.15)
+    assert len(light.amplitudes) == len(light.components) == 1 + 6 + 1
+    assert not light.amplitudes[1:-1].any(), "derivatives"
+    left = (light.image - galaxy)[disc] / lens.noise
+    assert np.sqrt(np.mean(left**2)) < 2.0
+    assert np.isnan(fit_light(galaxy, lens.noise, **known).n)
+    with pytest.raises(UnknownNameError, match="mge, sersic"):
+        fit_light(galaxy, lens.noise, profile="king", **known)
+    x, _ = np.broadcast_arrays(*pixel_centres((81, 81), SCALE))
+    where = dict(x=0.02, y=0.01, q=0.7, phi=0.3)
+    (one,) = sersic_components((81, 81), pixel_scale=SCALE, psf=None, R_e=0.5, n=1.0, **where)
+    assert one.sum() == pytest.approx(1.0, abs=2e-3)
+    assert (x * one).sum() == pytest.approx(0.02, abs=1e-3)
 
 
 def test_a_bright_image_of_the_source_is_not_the_galaxy(lens, galaxy):

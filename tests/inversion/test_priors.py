@@ -22,6 +22,21 @@ def test_the_shear_is_fixed_unless_asked_for():
     assert MassPrior().fixed(x=0.1, y=0.0, e1=0, e2=0).free == ("theta_E",)
 
 
+def test_the_slope_is_fixed_unless_asked_for(tmp_path):
+    assert MassPrior().mass(MIDDLE).isothermal
+    free = MassPrior().power_law()
+    assert free.free == (*MassPrior().free, "slope")
+    assert free.power_law(sigma=0.5) == free
+    assert free.mass([*MIDDLE, 1.0]).slope == pytest.approx(2.2, abs=1e-3)
+    path = tmp_path / "prior.yaml"
+    path.write_text("slope: {prior: uniform, low: 1.8, high: 2.2, unit: '', source: a test}\n")
+    assert MassPrior.from_yaml(path).mass([*MIDDLE, 0.0]).slope == pytest.approx(2.0)
+    assert MassPrior().fixed(slope=3.0).mass(MIDDLE) is None, "no lens has such a slope"
+    table = {name: [0.1] for name in ("e1", "e1_std", "e2", "e2_std", "theta_E_std", "slope_std")}
+    (found,) = MassPrior.from_table(Table(table | {"theta_E": [1.0], "slope": [2.1]}))
+    assert found.mass(np.zeros(6)).slope == pytest.approx(2.1, abs=1e-3)
+
+
 def test_normal_numbers_become_draws_of_each_prior(rng):
     prior = MassPrior().uniform("theta_E", 0.5, 1.5)
     drawn = prior.values(rng.standard_normal((10_000, 5)))
