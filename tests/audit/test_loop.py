@@ -1,5 +1,7 @@
 """The rounds of one lens: where they lead, when a person is asked, and that they can be resumed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,18 @@ def always(verdict):
     """A classifier that never changes its mind."""
     answer = np.eye(3)[["under", "correct", "over"].index(verdict)][None]
     return Classifier(f"always {verdict}", 16, lambda images: answer)
+
+
+def test_a_radius_that_the_data_leave_open_is_for_a_person():
+    def loose(*args, **kwargs):
+        found = fitted(1.0, MassPrior())
+        wide = replace(found.parameters["theta_E"], std=0.06 * found.mass.theta_E)
+        object.__setattr__(found, "parameters", found.parameters | {"theta_E": wide})
+        return found
+
+    history = audit_lens(to_audit(), procedure(), classifier=PARITY, fit=loose)
+    assert history.last.verdict == "correct"
+    assert history.reasons == (f"theta_E is vague: {TRUTH.theta_E:.2f} +- 0.06 arcsec",)
 
 
 @pytest.mark.parametrize(
