@@ -11,6 +11,7 @@ from lensfinder.predict.labelled import read_labels, score_labelled
 from lensfinder.training.assessment import Assessment, assess
 from lensfinder.training.evaluation import TEST_SEED, MockSample, Scored, measure, score_mocks
 from lensfinder.training.products import refuse_taken, write_folder
+from lensfinder.training.recipe_data import DRAWN
 from lensfinder.zoo import Preset, fixed_predict, open_preset
 
 DRAW = "lensfinder.report:draw_assessment"  # by name: figures live a floor above
@@ -145,8 +146,7 @@ def _mocks(preset, n, seed, population, survey) -> MockSample:
         str(population),
         n,
         seed,
-        sources=measured_on.get("sources"),
-        subtract_lens_light=bool(measured_on.get("subtract_lens_light")),
+        **{name: measured_on.get(name, default) for name, default in DRAWN.items()},
         plane=measured_on.get("plane", "S1"),
     )
 

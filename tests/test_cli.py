@@ -333,9 +333,10 @@ def test_model_says_the_same_in_python_and_on_the_command_line(room, tmp_path):
     assert rows(read(path)) == rows(lensfinder.model(images, preset=modeller, report=False))
 
 
-@pytest.mark.parametrize("format", ["fits", "npz"])
-def test_simulate_says_the_same_in_python_and_on_the_command_line(tmp_path, format):
+@pytest.mark.parametrize(("format", "visits"), [("fits", 1), ("npz", 4)])
+def test_simulate_says_the_same_in_python_and_on_the_command_line(tmp_path, format, visits):
     words = ["simulate", "euclid-vis", "pearson2019-test", "-n", 3, "--seed", 4]
+    words += ["--visits", visits] if visits > 1 else []
     done = command(*words, "-o", tmp_path / "a", "--format", format, "--planes", "S1,S2")
     assert done.exit_code == 0, done.stderr
     assert done.stdout == f"3 objects  {tmp_path / 'a'}\n"
@@ -346,6 +347,7 @@ def test_simulate_says_the_same_in_python_and_on_the_command_line(tmp_path, form
         seed=4,
         output=tmp_path / "b",
         format=format,
+        visits=visits,
         planes=("S1", "S2"),
     )
     files = {file.relative_to(tmp_path / "b") for file in (tmp_path / "b").rglob("*.*")}

@@ -22,6 +22,9 @@ def simulate(
     subtract_lens_light: Annotated[
         bool, typer.Option("--subtract-lens-light", help="Take the noiseless lens light off.")
     ] = False,
+    visits: Annotated[
+        int | None, typer.Option(help="Visits that each image is the mean of.")
+    ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Write mock lenses and what is mistaken for them, as a survey would see them."""
@@ -38,7 +41,8 @@ def simulate(
             overwrite=overwrite,
             progress=advance,
             **options.given(
-                seed=seed, format=format, workers=workers, batch=batch, sources=sources
+                **{"seed": seed, "format": format, "workers": workers, "batch": batch},
+                **{"sources": sources, "visits": visits},
             ),
         )
     typer.echo(f"{n} objects  {folder}")

@@ -9,7 +9,7 @@ from lensfinder.paths import one_cpu_process
 from lensfinder.simulate.simulator import Simulator
 from lensfinder.specs import load_population, load_survey
 from lensfinder.specs.population import SOURCE_LIBRARIES
-from lensfinder.tables import refuse_existing, write_table
+from lensfinder.tables import read_table, refuse_existing, write_table
 
 ROWS_PER_SHARD = 2048  # a multiple of the simulator's blocks, so that no block is made twice
 FORMATS = ("tfrecord", "fits", "npz")
@@ -29,6 +29,7 @@ def simulate(
     batch: int = 256,
     sources: str | None = None,
     subtract_lens_light: bool = False,
+    visits: int = 1,
     overwrite: bool = False,
     progress=None,
 ):
@@ -61,6 +62,8 @@ def simulate(
         Real galaxies as sources: those of the Hubble Deep Field picture.
     subtract_lens_light : bool
         Whether plane S1 has the noiseless light of everything but the source taken off.
+    visits : int
+        How many visits each image is the mean of; the lenses are those seen in one (`Simulator`).
     overwrite : bool
         Whether an earlier run in the folder may be replaced.
     progress : callable or None
@@ -89,6 +92,7 @@ def simulate(
     if "S1" not in planes:
         raise SimulationError("A data set needs the noisy plane. Add S1 to the planes.")
     survey, population = load_survey(survey), load_population(population)
+    stack = survey.stacked(visits)  # whose noise the images have
     folder = prepare(Path(output), format, overwrite)
     job = _Job(
         simulator={
@@ -97,6 +101,7 @@ def simulate(
             "seed": seed,
             "planes": tuple(planes),
             "subtract_lens_light": subtract_lens_light,
+            "visits": visits,
         },
         sources=sources,
         folder=folder,
@@ -110,7 +115,7 @@ def simulate(
         parts.append(part)
         if progress is not None:
             progress(job.rows(len(parts) - 1)[1] - job.rows(len(parts) - 1)[0])
-    _commit(job, parts, survey, population)
+    _commit(job, parts, stack, population)
     return folder
 
 
@@ -151,7 +156,7 @@ class _Job:
                 number,
                 mocks.ids,
                 images,
-                self.simulator["survey"],
+                self.simulator["survey"].stacked(self.simulator["visits"]),
                 format=self.format,
                 header={"KIND": "mock", "PLANE": plane},
             )
@@ -210,7 +215,10 @@ def _write(number):
 
 
 def prepare(folder: Path, format: str, overwrite: bool) -> Path:
-    """Make a folder ready for a run: without a truth table or a manifest, so no data set yet.
+    """Make a folder ready for a run: without anything of an earlier one, so no data set yet.
+
+    Whatever the formats: two truths in one folder, or images that neither has, would be read as
+    one data set later.
 
     Parameters
     ----------
@@ -231,13 +239,22 @@ def prepare(folder: Path, format: str, overwrite: bool) -> Path:
     OutputExistsError
         If it holds an earlier run.
     """
-    if format == "tfrecord":
-        from lensfinder.data import shards
+    from lensfinder.data import manifest, shards
 
+    marks = (manifest.MANIFEST, manifest.TRUTH, TRUTH)
+    for name in marks:
+        refuse_existing(folder / name, overwrite)
+    ids = read_table(folder / TRUTH)["id"] if (folder / TRUTH).exists() else ()
+    for name in marks:  # first, so that whatever happens nothing half is taken for a data set
+        (folder / name).unlink(missing_ok=True)
+    stale = [*folder.glob("shard-?????.tfrecord"), *folder.glob("*/mocks-?????.npz")]
+    for plane in (place for place in folder.glob("*") if place.is_dir()):
+        stale += [plane / f"{name}.fits" for name in ids]
+    for path in stale:
+        path.unlink(missing_ok=True)
+    if format == "tfrecord":
         return shards.prepare(folder, overwrite=overwrite)
-    refuse_existing(folder / TRUTH, overwrite)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / TRUTH).unlink(missing_ok=True)
     return folder
 
 

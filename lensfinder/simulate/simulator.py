@@ -45,6 +45,10 @@ class Simulator:
     subtract_lens_light : bool
         Whether the noiseless light of everything but the source is taken off plane S1, which
         leaves its shot noise (Pearson 2019, section 2.1).
+    visits : int
+        How many visits of the survey each image is the mean of. Which lenses there are is decided
+        on one visit, so object i is the same lens whatever their number (Pearson 2019, section
+        3.4); label, S/N and number of pixels in the truth table are those of the mean.
     planes : sequence of str
         Which of ``S1``, ``S2``, ``S3`` to return.
     sampling : Sampling
@@ -53,7 +57,7 @@ class Simulator:
     Raises
     ------
     SpecError, UnknownNameError
-        If survey, population or name of the library are not valid.
+        If survey, population, number of visits or name of the library are not valid.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Simulator:
         seed: int = 1,
         sources=None,
         subtract_lens_light: bool = False,
+        visits: int = 1,
         planes=("S1",),
         sampling: Sampling = FAST,
     ):
@@ -74,7 +79,8 @@ class Simulator:
         if unknown or not planes:
             raise SimulationError(f"Planes are {', '.join(PLANES)}. Received: {planes!r}.")
         self.seed, self.planes = int(seed), tuple(p for p in PLANES if p in planes)
-        self.subtract_lens_light = subtract_lens_light
+        self.subtract_lens_light, self.visits = subtract_lens_light, visits
+        self.stack = self.survey.stacked(visits)
         if isinstance(sources, str):
             sources = named_library(sources)
         sources = None if sources is None else sources.for_bands(len(self.survey.bands))
@@ -83,7 +89,7 @@ class Simulator:
         self.block = BLOCK_OF_LARGE_STAMPS if large else BLOCK
         self._draw = RenderProgram(self.survey, sampling)
         self._look = RenderProgram(self.survey, _PROBE)
-        self._noise = NoiseProgram(self.survey)
+        self._noise = NoiseProgram(self.stack)
         self._recent = OrderedDict()
 
     def objects(self, indices) -> Mocks:
@@ -237,7 +243,9 @@ class Simulator:
         intrinsic = self.composer.intrinsic(columns)
         found = criteria.measure(self.survey, source, intrinsic)
         accepted = criteria.accepted(self.population, self.survey, columns, found) | ~lens
-        label, groups = criteria.label(self.population, self.survey, columns, found, source)
+        if self.visits > 1:
+            found = criteria.measure(self.stack, source, intrinsic)
+        label, groups = criteria.label(self.population, self.stack, columns, found, source)
         return {
             "accepted": accepted,
             "columns": columns | {"label": label, "n_groups": groups, "attempt": draws.attempt},
@@ -299,6 +307,7 @@ class Simulator:
             "population": self.population.name,
             "seed": self.seed,
             "data_version": DATA_VERSION,
+            **({"visits": self.visits} if self.visits > 1 else {}),
         }
         return table
 

@@ -6,6 +6,7 @@ from lensfinder.errors import UnknownNameError
 from lensfinder.specs._yaml import parse_yaml, read_yaml, validate
 from lensfinder.specs.branches import BranchContract
 from lensfinder.specs.contract import GroupContract, InputContract
+from lensfinder.specs.derived import read_spec
 from lensfinder.specs.population import Population
 from lensfinder.specs.survey import Band, Group, Survey
 from lensfinder.specs.view import View
@@ -32,6 +33,8 @@ __all__ = [
 def load_survey(name) -> Survey:
     """A survey by name, or from a YAML file of your own.
 
+    A file may say ``based_on: NAME`` and give a name and what differs (`specs.derived.merged`).
+
     Parameters
     ----------
     name : str, Path or Survey
@@ -54,6 +57,8 @@ def load_survey(name) -> Survey:
 
 def load_population(name) -> Population:
     """A population by name, or from a YAML file of your own.
+
+    A file may say ``based_on: NAME`` and give a name and what differs (`specs.derived.merged`).
 
     Parameters
     ----------
@@ -106,11 +111,11 @@ def _files(folder) -> dict[str, Path]:
 def _load(model, kind, folder, name):
     if isinstance(name, model):
         return name
+    files = _files(folder)
     if str(name).endswith((".yaml", ".yml")):
         path = Path(name)
     else:
-        files = _files(folder)
         if str(name) not in files:
             raise UnknownNameError(kind, str(name), files)
         path = files[str(name)]
-    return validate(model, read_yaml(path), str(path))
+    return validate(model, read_spec(path, kind, files), str(path))

@@ -4,8 +4,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
-from lensfinder.errors import UnknownNameError
+from lensfinder.errors import SpecError, UnknownNameError
 from lensfinder.specs.quantity import quantity, stated
+
+LARGEST_STACK = 100_000  # exposures that are averaged
 
 
 def _is_brightness(sky) -> bool:
@@ -67,7 +69,7 @@ class Band(BaseModel):
     psf_scale: quantity("arcsec", low=1e-4, high=20) | None = None
     zero_point: quantity("mag", low=0, high=60)
     exposure_time: quantity("s", low=1e-3, high=1e8)
-    n_exposures: int = Field(default=1, ge=1, le=100_000)
+    n_exposures: int = Field(default=1, ge=1, le=LARGEST_STACK)
     sky: Annotated[quantity("electron/s", low=0, high=1e6), BeforeValidator(_read_sky)]
     read_noise: quantity("electron", low=0, high=1e4)
     dark_current: quantity("electron/s", low=0, high=1e4)
@@ -207,6 +209,36 @@ class Survey(BaseModel):
     def bands(self) -> tuple[Band, ...]:
         """All bands, group by group."""
         return tuple(band for group in self.groups for band in group.bands)
+
+    def stacked(self, visits: int) -> "Survey":
+        """The same survey with every image the mean of several visits.
+
+        Parameters
+        ----------
+        visits : int
+            How often the exposures of every band are repeated; 1 gives the survey itself.
+
+        Returns
+        -------
+        Survey
+            Of the same name, so that its images meet the same input contract.
+
+        Raises
+        ------
+        SpecError
+            If that is not at least once, or more exposures than a band may have.
+        """
+        most = LARGEST_STACK // max(band.n_exposures for band in self.bands)
+        if not 1 <= visits <= most:
+            raise SpecError(f"visits must be 1 to {most} of {self.name}. Received: {visits}.")
+        groups = []
+        for group in self.groups:
+            bands = tuple(
+                band.model_copy(update={"n_exposures": band.n_exposures * visits})
+                for band in group.bands
+            )
+            groups.append(group.model_copy(update={"bands": bands}))
+        return self.model_copy(update={"groups": tuple(groups)})
 
     @property
     def finest(self) -> Group:

@@ -15,6 +15,7 @@ from lensfinder.training.evaluation import (
     headline,
     score_mocks,
 )
+from lensfinder.training.recipe_data import DRAWN
 from lensfinder.training.reliability import calibration_figures
 from lensfinder.training.sources import validation_objects
 from lensfinder.training.spread_calibration import measure_spread, spread_of, validation_sample
@@ -155,8 +156,7 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
         )
     names = {field.name for field in dataclasses.fields(MockSample)}
     facts = {key: value for key, value in held.items() if key in names}
-    drawn = ("sources", "subtract_lens_light", "plane")
-    drawn = {key: data[key] for key in drawn if key in data}
+    drawn = {key: data[key] for key in (*DRAWN, "plane") if key in data}
     validation = MockSample(survey=recipe["survey"], **{**facts, **drawn})
     validation = dataclasses.replace(validation, size=size or validation.size)
     model = preset.load(calibrated=False)

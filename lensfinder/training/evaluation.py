@@ -11,6 +11,7 @@ from lensfinder.tables import COLUMNS
 from lensfinder.training.cleaning import measure_cleaner
 from lensfinder.training.coverage import posterior_figures
 from lensfinder.training.planes import plane_batch
+from lensfinder.training.recipe_data import drawing
 from lensfinder.training.run_folder import versions
 from lensfinder.training.scores import finder_figures, modeller_figures
 
@@ -35,6 +36,8 @@ class MockSample:
         Library of real galaxies to lense.
     subtract_lens_light : bool
         Whether the noiseless light of everything but the source is taken off.
+    visits : int
+        How many visits each image is the mean of.
     plane : {"S1", "S2", "S3"}
         What the network is shown: noisy, noiseless, or the noiseless source alone.
     """
@@ -46,13 +49,13 @@ class MockSample:
     start: int = 0
     sources: str | None = None
     subtract_lens_light: bool = False
+    visits: int = 1
     plane: str = "S1"
 
     @property
     def drawing(self) -> dict:
         """Options of `Simulator` that are not the default."""
-        names = ("sources", "subtract_lens_light")
-        return {name: value for name in names if (value := getattr(self, name))}
+        return drawing(self)
 
     def facts(self, survey) -> dict:
         """Which sample it is.

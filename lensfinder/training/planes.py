@@ -7,6 +7,7 @@ import numpy as np
 
 from lensfinder.specs import load_population, load_survey
 from lensfinder.training.cleaning import patches, plane_truth
+from lensfinder.training.recipe_data import drawing
 from lensfinder.training.sources import Batch, SimulatorSource, choose
 
 
@@ -37,8 +38,7 @@ class PlaneSource(SimulatorSource):
             self.population,
             seed=self.seed,
             planes=[name for name in PLANES if name == self.plane or name in self.targets],
-            sources=self.sources,
-            subtract_lens_light=self.subtract_lens_light,
+            **drawing(self),
         )
 
     def make(self, simulator, step: int) -> Batch:

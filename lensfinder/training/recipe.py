@@ -14,7 +14,15 @@ from lensfinder.paths import data_specs_dir
 from lensfinder.specs import load_population, load_survey, read_yaml, validate
 from lensfinder.specs.contract import InputContract
 from lensfinder.tables import COLUMNS
-from lensfinder.training.recipe_data import Arrays, Cleaning, Held, Mixture, Mocks, Shards
+from lensfinder.training.recipe_data import (
+    Arrays,
+    Cleaning,
+    Held,
+    Mixture,
+    Mocks,
+    Shards,
+    drawing,
+)
 
 TASKS = ("finder", "modeller", "cleaner", "auditor")
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
@@ -235,8 +243,7 @@ class Recipe(BaseModel):
     @property
     def drawing(self) -> dict:
         """Options of `Simulator` with which all mocks of this recipe are drawn."""
-        names = ("sources", "subtract_lens_light")
-        return {name: value for name in names if (value := getattr(self.data, name, None))}
+        return drawing(self.data)
 
     @property
     def truth_columns(self) -> tuple[str, ...]:

@@ -5,6 +5,27 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
 from lensfinder.specs.population import SOURCE_LIBRARIES
+from lensfinder.specs.survey import LARGEST_STACK
+
+# Options of `Simulator` that training, validation and test have in common, where nobody asks
+DRAWN = {"sources": None, "subtract_lens_light": False, "visits": 1}
+
+
+def drawing(asked) -> dict:
+    """Options of `Simulator` with which some mocks are drawn, apart from the defaults.
+
+    Parameters
+    ----------
+    asked : object
+        With attributes of the names in `DRAWN`; those it has not got are not asked for.
+
+    Returns
+    -------
+    dict
+        Keyword arguments.
+    """
+    found = {name: getattr(asked, name, default) for name, default in DRAWN.items()}
+    return {name: value for name, value in found.items() if value != DRAWN[name]}
 
 
 class _Part(BaseModel):
@@ -16,17 +37,18 @@ class _Drawn(_Part):
 
     ``sources: hubble`` lenses real galaxies (those of the Hubble Deep Field picture) instead of
     Sérsic profiles. ``subtract_lens_light: true`` takes all noiseless light but the source's off
-    the images, which leaves its shot noise (Pearson 2019, section 2.1).
+    the images, which leaves its shot noise (Pearson 2019, section 2.1). ``visits: 10`` makes each
+    image the mean of ten visits of the survey, of lenses that are seen in one (section 3.4).
     """
 
     sources: Literal[SOURCE_LIBRARIES] | None = None
     subtract_lens_light: bool = False
+    visits: int = Field(default=1, ge=1, le=LARGEST_STACK)
 
     @model_serializer(mode="wrap")
     def _plain(self, handler):
         # left out where not asked for: a training begun without these keys can be continued
-        unasked = {"sources": None, "subtract_lens_light": False, "fold": None, "folds": None}
-        unasked["plane"] = "S1"
+        unasked = {**DRAWN, "fold": None, "folds": None, "plane": "S1", "split_by": "id"}
         return {k: v for k, v in handler(self).items() if k not in unasked or v != unasked[k]}
 
 
@@ -47,11 +69,12 @@ class Mocks(_Drawn):
 class Shards(_Drawn):
     """The training split of a folder of shards, shuffled anew each epoch from `shuffle_seed`.
 
-    Unless `validation` names mocks, the best epoch is chosen by the validation split. `sources` and
-    `subtract_lens_light` must repeat how the shards were simulated: mocks of `validation` and
-    `test` are drawn alike. With `fold` and `folds`, what is not test is shared among folds, and
-    fold `fold` is the validation split; with ``fold: all`` they are trained on together, and there
-    is no validation split.
+    Unless `validation` names mocks, the best epoch is chosen by the validation split. `sources`,
+    `subtract_lens_light` and `visits` must repeat how the shards were simulated: mocks of
+    `validation` and `test` are drawn alike. With `fold` and `folds`, what is not test is shared
+    among folds, and fold `fold` is the validation split; with ``fold: all`` they are trained on
+    together, and there is no validation split. `split_by` names the truth column whose values are
+    split: with ``lens_id`` no galaxy that mocks were painted on is in two parts.
     """
 
     kind: Literal["shards"]
@@ -59,6 +82,7 @@ class Shards(_Drawn):
     shuffle_seed: int = Field(default=1, ge=0, lt=2**31)
     fold: Annotated[int, Field(ge=0)] | Literal["all"] | None = None
     folds: int | None = Field(default=None, ge=2, le=1000)
+    split_by: str = "id"
 
     @model_validator(mode="after")
     def _fold_of_folds(self):

@@ -14,6 +14,7 @@ import numpy as np
 
 from lensfinder.errors import DatasetSpecError
 from lensfinder.specs import load_population, load_survey
+from lensfinder.training.recipe_data import drawing
 
 BLOCK = 256  # objects that the simulator makes at once; a matter of speed only
 
@@ -90,6 +91,8 @@ class SimulatorSource:
         Library of real galaxies to lense.
     subtract_lens_light : bool
         Whether the noiseless light of everything but the source is taken off.
+    visits : int
+        How many visits each image is the mean of.
     """
 
     survey: object
@@ -102,6 +105,7 @@ class SimulatorSource:
     groups: dict[str, tuple[int, ...]] | tuple[str, ...] | None = None
     sources: str | None = None
     subtract_lens_light: bool = False
+    visits: int = 1
 
     def batches(self, epoch, first, last):
         """Batches by position.
@@ -130,13 +134,7 @@ class SimulatorSource:
         """The simulator behind it; compiled once per process."""
         from lensfinder.simulate import Simulator
 
-        return Simulator(
-            self.survey,
-            self.population,
-            seed=self.seed,
-            sources=self.sources,
-            subtract_lens_light=self.subtract_lens_light,
-        )
+        return Simulator(self.survey, self.population, seed=self.seed, **drawing(self))
 
     def __getstate__(self):  # a worker builds its own simulator
         return {key: value for key, value in self.__dict__.items() if key != "simulator"}
@@ -336,8 +334,7 @@ def _source(recipe, data, batch_size) -> Source:
             groups=_channels(recipe),
             batch_size=batch_size,
             steps_per_epoch=recipe.steps_per_epoch,
-            sources=data.sources,
-            subtract_lens_light=data.subtract_lens_light,
+            **drawing(data),
         )
     if data.kind == "shards":
         from lensfinder.training.shard_source import ShardSource, held_bands
@@ -350,6 +347,7 @@ def _source(recipe, data, batch_size) -> Source:
             shuffle_seed=data.shuffle_seed,
             fold=data.fold,
             folds=data.folds,
+            split_by=data.split_by,
         )
     raise DatasetSpecError("The recipe trains on arrays: give train(..., source=ArraySource(...)).")
 

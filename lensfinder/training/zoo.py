@@ -291,13 +291,14 @@ def _held(data) -> dict:
     if data["kind"] != "shards":
         return data
     from lensfinder.data import read_manifest
+    from lensfinder.training.recipe_data import DRAWN
 
     manifest = read_manifest(data["folder"])
-    real = {"sources": data["sources"]} if data.get("sources") else {}
+    asked = {name: data[name] for name in DRAWN if name in data}
     return {
         **{"kind": "shards", "population": manifest.population.get("name")},
         **{"survey": manifest.survey["name"], "seed": manifest.seed, "rows": manifest.rows},
-        **{"truth_sha256": manifest.truth_sha256, **real},
+        **{"truth_sha256": manifest.truth_sha256, **asked},
     }
 
 

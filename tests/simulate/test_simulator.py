@@ -160,6 +160,28 @@ def test_lens_light_is_taken_off_with_its_shot_noise_left(pearson):
     assert np.array_equal(bare.planes["S2"]["vis"], mocks.planes["S2"]["vis"])
 
 
+def test_a_stack_shows_the_same_lenses_with_less_noise(pearson, monkeypatch):
+    compiled = {simulator.FAST: pearson._draw, simulator._PROBE: pearson._look}
+    monkeypatch.setattr(simulator, "RenderProgram", lambda _, sampling: compiled[sampling])
+    asked = {"seed": pearson.seed, "planes": pearson.planes, "visits": 16}
+    one = pearson.objects(range(256))
+    deep = Simulator("euclid-vis", "pearson2019-test", **asked).objects(range(256))
+    for name in ("theta_E", "q", "phi", "x_src", "src_flux_VIS", "attempt"):
+        assert np.array_equal(deep.truth[name], one.truth[name])
+    assert np.array_equal(deep.planes["S2"]["vis"], one.planes["S2"]["vis"])
+    noise = [m.planes["S1"]["vis"] - m.planes["S2"]["vis"].astype(np.float64) for m in (one, deep)]
+    ratio = noise[0].var() / noise[1].var()
+    spread = 16 * np.sqrt(4 / noise[0].size)  # of a ratio of two variances of so many pixels
+    assert abs(ratio - 16) < 4 * spread
+    assert abs(ratio - 15.5) > 4 * spread  # half a visit is seen
+    # S/N and pixels are those of the stack: more pixels stand out, so less than four times the S/N
+    assert (deep.truth["n_pix"] >= one.truth["n_pix"]).all()
+    gain = np.median(deep.truth["snr"] / one.truth["snr"])
+    assert 2.5 < gain <= 4.0
+    assert deep.truth.meta["visits"] == 16
+    assert "visits" not in one.truth.meta
+
+
 def test_only_the_planes_asked_for(maresca):
     mocks = fresh(maresca, planes=("S3",)).objects([0])
     assert list(mocks.planes) == ["S3"]

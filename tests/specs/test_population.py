@@ -22,6 +22,7 @@ NAMES = {
     "maresca2021",
     "pearson2019-test",
     "pearson2019-train",
+    "unlensed-galaxies",
     "varied-lenses",
 }
 

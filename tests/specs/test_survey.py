@@ -11,7 +11,15 @@ from pydantic import ValidationError
 
 from lensfinder.errors import SpecError, UnknownNameError
 from lensfinder.paths import data_specs_dir
-from lensfinder.specs import Band, Survey, load_survey, read_yaml, survey_names, validate
+from lensfinder.specs import (
+    Band,
+    InputContract,
+    Survey,
+    load_survey,
+    read_yaml,
+    survey_names,
+    validate,
+)
 
 NAMES = {
     "euclid-vis": {"vis": (57, 0.1, ("VIS",))},
@@ -229,6 +237,24 @@ def test_euclid_as_flown_has_the_noise_of_its_mosaics():
     assert 0.0036 < counts < 0.0044
     # Pearson's dark current of 2 electrons a second makes his images much noisier
     assert load_survey("euclid-vis").bands[0].background_sigma > 4 * band.background_sigma
+
+
+# --- stacks of visits -----------------------------------------------------------------------------
+@pytest.mark.parametrize("visits", [1, 4, 100])
+def test_the_noise_of_a_stack_falls_with_the_root_of_the_visits(visits):
+    one = load_survey("lsst-gri")
+    stack = one.stacked(visits)
+    for before, after in zip(one.bands, stack.bands, strict=True):
+        assert after.total_time == visits * before.total_time
+        assert math.isclose(after.background_sigma, before.background_sigma / math.sqrt(visits))
+    assert (stack == one) == (visits == 1)
+    assert InputContract.from_survey(stack) == InputContract.from_survey(one)
+
+
+@pytest.mark.parametrize("visits", [0, -1, 50_001])
+def test_an_impossible_number_of_visits(visits):
+    with pytest.raises(SpecError, match=r"visits must be 1 to 50000 of lsst-r"):
+        load_survey("lsst-r").stacked(visits)
 
 
 def test_unknown_names_list_the_known_ones():

@@ -1,14 +1,16 @@
 """Real sources and subtracted lens light, asked for in a recipe, reach every mock."""
 
 import pytest
+from pydantic import ValidationError
 from tiny_training import recipe
 
 from lensfinder.errors import RecipeError
 from lensfinder.training.evaluation import MockSample
 from lensfinder.training.recipe import Recipe, load_recipe
+from lensfinder.training.recipe_data import DRAWN, drawing
 from lensfinder.training.sources import make_source, validation_objects
 
-ASKED = {"sources": "hubble", "subtract_lens_light": True}
+ASKED = {"sources": "hubble", "subtract_lens_light": True, "visits": 4}
 
 
 def recipe_with(**data) -> Recipe:
@@ -42,6 +44,7 @@ def test_they_reach_training_validation_and_test(monkeypatch):
         assert len(built) == 2
         sample = MockSample("euclid-vis", "finder-test", 10, **found.drawing)
         assert sample.drawing == expected
+        assert drawing(source) == expected
 
 
 def test_a_recipe_without_them_is_what_it_was():
@@ -49,6 +52,16 @@ def test_a_recipe_without_them_is_what_it_was():
     plain = load_recipe("compact-finder-euclid-vis").resolved()["recipe"]["data"]
     assert set(plain) == {"kind", "population", "seed", "start"}
     assert recipe_with(**ASKED).resolved()["recipe"]["data"]["sources"] == "hubble"
+
+
+def test_every_option_is_tried():
+    assert set(ASKED) == set(DRAWN)
+
+
+@pytest.mark.parametrize("visits", [0, 1.5, 1_000_000])
+def test_an_impossible_number_of_visits(visits):
+    with pytest.raises(ValidationError, match="visits"):
+        recipe_with(visits=visits)
 
 
 def test_shards_say_how_they_were_drawn():
