@@ -20,6 +20,7 @@ import numpy as np
 from _result import write_result
 
 from lensfinder.errors import LensfinderError
+from lensfinder.predict.cleaning import doubts
 from lensfinder.simulate import Simulator
 from lensfinder.tables import write_atomically
 from lensfinder.training import metrics
@@ -156,6 +157,7 @@ def run(scale, work, options) -> dict | None:
         "psnr": psnr_table(blind, cleaned),
         "detect": detect_table(models, blind, cleaned),
         "model": model_table(models, blind, cleaned),
+        "non_lenses": non_lens_fluxes(models["clean"], blind, cleaned),
         "differences": (
             "Mocks of the same kind, not the same mocks, and none seen twice; PSNR with the range "
             "of each true image as its peak, where the paper's peak is not stated. R101+DF answers "
@@ -304,6 +306,29 @@ def psnr_table(blind, cleaned) -> dict:
     }
 
 
+def non_lens_fluxes(predict, blind, cleaned, most=1000) -> dict:
+    """What is left of the light of non-lenses, as shares of the light given: quantiles.
+
+    ``deblended`` and ``source (truth)`` are of the blind non-lenses, whose source lies beside the
+    galaxy, unlensed. ``galaxy alone`` was shown without that source, so that any light left is
+    invented, or the galaxy's own; ``refused`` of those got a status instead of an image.
+    """
+    rows = np.flatnonzero(np.asarray(blind["label"]) == 0)[:most]
+    given, source = (np.asarray(blind[name][rows]) for name in ("S1", "S3"))
+    alone = given - source
+    made = predict({GROUP: alone})[:, -1]
+    refused = [bool(doubts(*pair)[0]) for pair in zip(alone, made, strict=True)]
+
+    def share(image, of):
+        ratio = image.sum(axis=(1, 2, 3), dtype=float) / of.sum(axis=(1, 2, 3), dtype=float)
+        return {f"p{q}": float(np.percentile(ratio, q)) for q in (1, 16, 50, 84, 99)}
+
+    made_of_all = np.asarray(cleaned["I3"][rows])
+    shares = {"source (truth)": share(source, given), "deblended": share(made_of_all, given)}
+    shares["galaxy alone"] = share(made, alone)
+    return {"objects": len(rows), "refused": int(sum(refused)), "shares": shares}
+
+
 def shown(blind, cleaned, plane, rows=slice(None)):
     """Images of a plane, true or made."""
     return {GROUP: np.asarray((cleaned if plane in cleaned else blind)[plane][rows])}
@@ -358,6 +383,15 @@ def markdown(figures) -> str:
     lines += ["", "| model | MAE | paper |", "|---|---|---|"]
     for name, found in figures["model"].items():
         lines.append(f"| {name} | {found['mae']:.3f} | {PUBLISHED['model'][name]} |")
+    lines += [
+        "",
+        "| light left of non-lenses | 1 % | 16 % | 50 % | 84 % | 99 % |",
+        "|---" * 6 + "|",
+    ]
+    for name, found in figures["non_lenses"].items():
+        if isinstance(found, dict):
+            cells = " | ".join(f"{value:.3f}" for value in found.values())
+            lines.append(f"| {name} | {cells} |")
     return "\n".join(lines)
 
 

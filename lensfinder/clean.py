@@ -1,16 +1,15 @@
 """Clean images: noisy blended images in, denoised and deblended ones out, and a row about each."""
 
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 
-from lensfinder.data import write_cutouts
-from lensfinder.errors import STATUS, OutputExistsError, PresetError
+from lensfinder.errors import ArgumentError
 from lensfinder.predict import (
     BATCH_SIZE,
     Answers,
+    Cleaner,
     Fitting,
-    Network,
     Rows,
     Run,
     batches,
@@ -18,14 +17,13 @@ from lensfinder.predict import (
     listeners,
     metadata,
 )
-from lensfinder.predict.cleaning import FileNames, Fluxes, doubts
-from lensfinder.specs import load_survey
-from lensfinder.tables import build_table, write_table
-from lensfinder.zoo import fixed_predict
-from lensfinder.zoo.presets import preset_table
+from lensfinder.predict.cleaned_files import CleanedFiles
+from lensfinder.predict.cleaning import Fluxes
+from lensfinder.predict.stages import free_folder
+from lensfinder.predict.tiles import TileCleaner
+from lensfinder.tables import build_table, clean_message, write_table
 
 TABLE = "cleaned.ecsv"  # in the folder of the images
-DENOISED = "denoised"  # folder of what `intermediate` adds
 
 
 def clean(
@@ -35,6 +33,7 @@ def clean(
     preset=None,
     denoiser=None,
     intermediate: bool = False,
+    tiles: bool = False,
     ids=None,
     layout=None,
     resample: bool = False,
@@ -53,13 +52,18 @@ def clean(
         row 0 at the bottom.
     output : path
         Folder of the cleaned images, one file per object, and of the table ``cleaned.ecsv``.
-    preset : str, path or None
-        The network, or the folder of one; the first cleaner that comes with lensfinder by default.
-    denoiser : str, path or None
+    preset : str, path, OwnNetwork or None
+        The network, or the folder of one, or a Keras model of your own
+        (`lensfinder.predict.OwnNetwork`); the cleaner that comes with lensfinder by default.
+    denoiser : str, path, OwnNetwork or None
         For a deblender that was trained on noiseless images (modular training): the network that
         makes them.
     intermediate : bool
         Whether the denoised images are written too, into ``denoised``, where there are any.
+    tiles : bool
+        Whether each image is a whole survey tile of the network's pixels, of any size: it is
+        cleaned in overlapping pieces, without seams, and written as one image. Resampling, padding
+        and mending are for stamps.
     ids : sequence of str or None
         Names of the rows, for arrays.
     layout : str, path or None
@@ -85,7 +89,8 @@ def clean(
         stamp), then ``status`` and ``message``. A row that is not ``ok`` has no file, and no
         numbers: beside the faults of the image itself, a core that is cut off at full well
         (``saturated``), and a cleaned image with light that the given one has not got
-        (``invented_light``).
+        (``invented_light``). Of a tile, such pixels are NaN, as bad ones; ``masked`` is their
+        share, and they are in no sum.
 
     Raises
     ------
@@ -94,62 +99,51 @@ def clean(
     UnknownNameError, PresetError, UntrustedArtefactError
         If a preset is not there, is for another task, or not what it should be; or there is none.
     ArgumentError
-        If the images are of an unknown kind.
+        If the images are of an unknown kind, or tiles should be resampled.
+    ArchitectureError
+        If tiles are given to a network that is not made of convolutions alone.
     InputContractError
         If arrays do not fit the preset's contract.
     """
-    place = _free(Path(output), overwrite)
+    if tiles and (resample or ids is not None):
+        raise ArgumentError("Tiles are cleaned as they are. Resample them before.")
+    place = free_folder(output, overwrite)
     fitting = fitting or Fitting()
-    network = Network(preset or _default_preset(), "cleaner", batch_size=batch_size)
-    steps = _Steps(network, denoiser, batch_size)
-    survey = _survey_of(network.contract, survey)
-    source = cutouts_of(
-        images, network.contract, ids=ids, layout=layout, bands=fitting.bands_of(network.contract)
-    )
+    steps = Cleaner(preset, denoiser=denoiser, batch_size=batch_size)
+    files = CleanedFiles(place, steps, survey=survey, intermediate=intermediate)
+    network, bands = steps.network, fitting.bands_of(steps.contract)
+    source = cutouts_of(images, steps.contract, ids=ids, layout=layout, bands=bands)
     place.mkdir(parents=True, exist_ok=True)
     following = listeners(watch, None)
     for listener in following:
         listener.start(Run("clean", network))
 
-    rows, names, files = Rows(), FileNames(), []
-    fluxes = Fluxes(network.contract.bands, denoised="S2" in steps.planes and len(steps.planes) > 1)
-    for chunk in batches(source, network.batch_size):
-        answers = steps(chunk, resample=resample, fitting=fitting)
-        ((group, given),) = answers.images.items()
-        for row in np.flatnonzero(answers.status == 0):
-            doubt, words = doubts(given[row], answers.values[row, -1])
-            if doubt:
-                answers.status[row] |= STATUS[doubt]
-                answers.messages[row] = words
-        good = np.flatnonzero(answers.status == 0)
-        chosen = [names.take(chunk[row].id) for row in good]
-        for number, plane in enumerate(steps.planes):
-            last = number == len(steps.planes) - 1
-            if last or intermediate:
-                write_cutouts(
-                    place if last else place / DENOISED,
-                    chosen,
-                    {group: answers.values[good, number]},
-                    survey,
-                    header={"KIND": "cleaned", "PLANE": plane, "CLEANER": str(network.preset.name)},
-                    overwrite=overwrite,
-                )
-        written = dict(zip(good.tolist(), chosen, strict=True))
-        files += [FileNames.file(written.get(row)) for row in range(len(chunk))]
-        numbers = fluxes.of(given, answers)
-        first = rows.add(chunk, Answers({}, numbers, answers.status, answers.messages))
+    rows, names = Rows(), []
+    fluxes = Fluxes(steps.contract.bands, denoised="S2" in steps.planes and len(steps.planes) > 1)
+    if tiles:
+        how = {"survey": files.survey, "intermediate": intermediate, "overwrite": overwrite}
+        parts = _tiles(source, TileCleaner(steps, place, fitting=fitting, **how))
+    else:
+        how = {"resample": resample, "fitting": fitting}
+        parts = _stamps(batches(source, network.batch_size), steps, files, fluxes, overwrite, how)
+    for chunk, answers, numbers, written in parts:
+        names += written
+        first = rows.add(chunk, replace(answers, images={}, values=numbers))
         for listener in following:
             listener.batch(first, chunk, answers)
 
     common, values = rows.columns(len(fluxes.names))
-    columns = {"id": common["id"], "file": files}
+    columns = {"id": common["id"], "file": names}
     columns.update(zip(fluxes.names, values.T, strict=True))
+    if tiles:
+        columns["masked"] = rows.numbers("masked")
     columns.update(status=common["status"], message=common["message"])
     options = {
         "output": place,
         "model": preset,
         "denoiser": denoiser,
         "intermediate": intermediate,
+        "tiles": tiles,
         "layout": layout,
         "resample": resample,
         **fitting.options(),
@@ -164,65 +158,21 @@ def clean(
     return table
 
 
-class _Steps:
-    """One cleaner, or a denoiser and the deblender it feeds."""
-
-    def __init__(self, network, denoiser, batch_size):
-        self.network, self.first, self.planes = network, network, network.preset.targets
-        if denoiser is None:
-            return
-        self.first = Network(denoiser, "cleaner", batch_size=batch_size)
-        self.planes = ("S2", "S3")
-        found = (self.first.preset.targets, network.preset.targets)
-        if found != (("S2",), ("S3",)) or self.first.contract != network.contract:
-            raise PresetError(
-                "A denoiser (S2) feeds a deblender (S3) that takes the same images. Received: "
-                f"{found[0]} and {found[1]}. Leave the denoiser away for a network that makes both."
-            )
-        self._second = fixed_predict(network.keras_model, batch_size=network.batch_size)
-
-    def __call__(self, chunk, **options):
-        answers = self.first(chunk, **options)
-        if self.first is self.network:
-            return answers
-        ((group, _),) = answers.images.items()
-        bad = answers.status != 0
-        shown = np.where(bad[:, None, None, None], 0.0, answers.values[:, 0])
-        second = np.array(self._second({group: shown}))
-        second[bad] = np.nan
-        broken = ~bad & ~np.isfinite(second).all(axis=(1, 2, 3, 4))
-        answers.status[broken] |= STATUS["no_score"]
-        answers.values = np.concatenate([answers.values, second], axis=1)
-        return answers
+def _stamps(chunks, steps, files, fluxes, overwrite, how):
+    """Batches of stamps: objects, answers, fluxes and names of files."""
+    for chunk in chunks:
+        answers = steps(chunk, **how)
+        ((_, given),) = answers.images.items()
+        written = files.write(chunk, answers, overwrite=overwrite)
+        yield chunk, answers, fluxes.of(given, answers), written
 
 
-def _default_preset() -> str:
-    found = [name for name, line in preset_table().items() if line["task"] == "cleaner"]
-    if not found:
-        raise PresetError(
-            "No trained cleaner comes with lensfinder yet. Train one (`lensfinder train "
-            "madireddy/joint-small -o runs/cleaner`), and give the folder of its preset (preset=, "
-            "--model)."
-        )
-    return found[0]
-
-
-def _free(place: Path, overwrite: bool) -> Path:
-    taken = place.exists() and (not place.is_dir() or any(place.iterdir()))
-    if taken and (not overwrite or not place.is_dir()):
-        raise OutputExistsError(
-            f"{place} holds files already. Choose another folder, or overwrite them.",
-            path=str(place),
-        )
-    return place
-
-
-def _survey_of(contract, survey):
-    """The survey, with the groups and bands that the network takes."""
-    survey = load_survey(contract.survey if survey is None else survey)
-    groups = []
-    for wanted in contract.groups:
-        group = survey.group(wanted.name)
-        bands = tuple(survey.band(name) for name in wanted.bands)
-        groups.append(group.model_copy(update={"bands": bands, "stamp": wanted.stamp}))
-    return survey.model_copy(update={"groups": tuple(groups)})
+def _tiles(source, tile_cleaner):
+    """The same, tile by tile; the image of a tile is in its file alone."""
+    for cutout in source:
+        tile = tile_cleaner(cutout)
+        message = clean_message(tile.message)
+        masked = {"masked": np.array([tile.masked], np.float32)}
+        numbers = tile.fluxes[None]
+        answers = Answers({}, numbers, np.array([tile.status]), [message], masked)
+        yield [cutout], answers, numbers, [tile.file]

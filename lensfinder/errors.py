@@ -269,3 +269,14 @@ FIT_STATUS = FlagSet(
         Flag(2048, "light_off_centre", "no lens light was found near the middle of the image"),
     ),
 )
+
+FRONT_STATUS = FlagSet(
+    "front-end status",
+    (
+        Flag(1, "no_blob", "no source was found in the middle, so nothing was masked"),
+        Flag(2, "arc_cut", "light goes on beyond the mask, as that of an arc it misses would"),
+        Flag(4, "more_sources", "the mask holds more than one source: arcs, or neighbours"),
+        Flag(8, "scales_disagree", "a lens at one scale, and none at the other"),
+        Flag(16, "unlike_training", "the code of the image is rarer than all but 1 in 1,000"),
+    ),
+)

@@ -8,6 +8,7 @@ from lensfinder.errors import ArgumentError, PresetError
 from lensfinder.model import MODELLER, CandidateModeller, join_messages
 from lensfinder.predict import (
     BATCH_SIZE,
+    Chain,
     Fitting,
     Network,
     Rows,
@@ -18,11 +19,13 @@ from lensfinder.predict import (
     metadata,
     page_path,
 )
+from lensfinder.predict.stages import front_columns, stage_options, stages
 from lensfinder.tables import build_table, check_output, refuse_existing, write_table
 from lensfinder.zoo.calibration import at_prevalence
 
 FINDER = "compact-finder/euclid-vis"
 THRESHOLD = 0.5
+SCALES = ("p_lens_stamp", "p_lens_zoom")
 
 
 def find(
@@ -37,6 +40,11 @@ def find(
     threshold: float = THRESHOLD,
     prevalence: float | None = None,
     model=None,
+    clean=None,
+    denoiser=None,
+    cleaned=None,
+    mask_blobs: bool = False,
+    multi_scale: bool = False,
     report=True,
     batch_size: int = BATCH_SIZE,
     overwrite: bool = False,
@@ -49,8 +57,9 @@ def find(
     images : path, sequence of paths, iterable of Cutout, or dict of str to array (N, H, W, bands)
         Files, folders and globs; or cutouts; or arrays per group, in e-/s (the contract's unit),
         row 0 at the bottom.
-    preset : str or path
-        The network, or the folder of one.
+    preset : str, path or OwnNetwork
+        The network, or the folder of one; or a Keras model of your own
+        (`lensfinder.predict.OwnNetwork`), as for every stage below.
     output : path or None
         Where to write the table: ``.ecsv``, ``.fits``, ``.parquet`` or ``.csv``.
     ids : sequence of str or None
@@ -70,6 +79,20 @@ def find(
         half of it lenses. The ranks are the same.
     model : None, bool, str or path
         Whether candidates are modelled: True for the default preset, or the preset's name.
+    clean : None, bool, str, path or OwnNetwork
+        Whether noise and lens light are taken off first, for networks that were trained on sources
+        alone: True for the default cleaner, or a preset. The networks and the page are then shown
+        the cleaned images.
+    denoiser : str, path, OwnNetwork or None
+        For a cleaner of noiseless images, what makes these (`lensfinder.clean`).
+    cleaned : path or None
+        Folder for the cleaned and the denoised images, if they are wanted.
+    mask_blobs : bool
+        Whether the images are cut to a circle around the source in the middle first, against
+        neighbours (`lensfinder.data.blobs`).
+    multi_scale : bool
+        Whether the centre of every image is scored too, enlarged by 2.2: for lenses smaller than
+        those of the training. ``p_lens`` is then the larger of the two scores.
     report : bool or path
         Whether a page is written beside the table (``<table>.report.html``), or its own place.
     batch_size : int
@@ -85,7 +108,9 @@ def find(
         One row per image, in their order, equal ids included: ``id``, ``p_lens``, ``rank`` (1 is
         the highest score, 0 none), with `model` also ``model_status`` and the parameters of
         `lensfinder.model`, then ``status`` and ``message``. Numbers are NaN where status is not
-        ``ok``.
+        ``ok``. With `multi_scale` also ``p_lens_stamp``, ``p_lens_zoom`` and ``scale_agreement``;
+        with `mask_blobs` ``mask_radius``; with either, or `clean`, ``front_status``, which names
+        what is doubtful about a row that was scored (`lensfinder.errors.FRONT_STATUS`).
 
     Raises
     ------
@@ -93,7 +118,8 @@ def find(
         If an output exists already; before anything is computed.
     UnknownNameError, PresetError, UntrustedArtefactError
         If a preset is not there, is for another task, or not what it should be, or a prevalence is
-        given for one without calibration; before anything is written.
+        given for one without calibration; or the stages do not take the same images. Before
+        anything is written.
     ArgumentError
         If the threshold or the prevalence is not a probability, or the images are of an unknown
         kind.
@@ -111,6 +137,12 @@ def find(
     posterior = _posterior(network, prevalence)
     modeller_name = MODELLER if model is True else model or None
     modeller = modeller_name and Network(modeller_name, "modeller", batch_size=batch_size)
+    cleaner, files = stages(clean, denoiser, cleaned, batch_size=batch_size, overwrite=overwrite)
+    front = {"cleaner": cleaner, "mask_blobs": mask_blobs}
+    if cleaner or mask_blobs or multi_scale:
+        finder = {"multi_scale": multi_scale, "files": files, "overwrite": overwrite}
+        network = Chain(network, **front, **finder)
+        modeller = modeller and Chain(modeller, **front)
     candidates = modeller and CandidateModeller(modeller, resample=resample, fitting=fitting)
     bands = _bands(fitting, network, modeller)
     source = cutouts_of(images, network.contract, ids=ids, layout=layout, bands=bands)
@@ -131,6 +163,8 @@ def find(
     common, values = rows.columns(1)
     scores = values[:, 0]
     columns = {"id": common["id"], "p_lens": scores, "rank": ranks(scores)}
+    if isinstance(network, Chain):
+        columns |= front_columns(rows, threshold)
     messages = common["message"]
     if candidates:
         parameters, remarks = candidates.columns(len(scores))
@@ -143,6 +177,9 @@ def find(
         "prevalence": prevalence,
         "model": model is True,
         "modeller": None if isinstance(model, bool) else model,
+        **stage_options(clean, denoiser, cleaned),
+        "mask_blobs": mask_blobs,
+        "multi_scale": multi_scale,
         "layout": layout,
         "resample": resample,
         **fitting.options(),
@@ -197,8 +234,12 @@ def _posterior(network, prevalence):
     at_prevalence(0.5, trained=trained, wanted=prevalence)  # a wrong one is told before the images
 
     def shifted(answers):
-        values = at_prevalence(answers.values, trained=trained, wanted=prevalence)
-        return replace(answers, values=values.astype(np.float32))
+        def shift(numbers):
+            found = at_prevalence(numbers, trained=trained, wanted=prevalence)
+            return found.astype(np.float32)
+
+        scales = {name: shift(answers.extra[name]) for name in SCALES if name in answers.extra}
+        return replace(answers, values=shift(answers.values), extra=answers.extra | scales)
 
     return shifted
 

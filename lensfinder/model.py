@@ -6,6 +6,7 @@ from lensfinder.errors import STATUS
 from lensfinder.lensing.ellipticity import Ellipticity
 from lensfinder.predict import (
     BATCH_SIZE,
+    Chain,
     Fitting,
     Network,
     Readout,
@@ -17,6 +18,7 @@ from lensfinder.predict import (
     metadata,
     page_path,
 )
+from lensfinder.predict.stages import front_columns, stage_options, stages
 from lensfinder.tables import COLUMNS, build_table, check_output, refuse_existing, write_table
 
 MODELLER = "compact-modeller/euclid-vis"
@@ -31,6 +33,10 @@ def model(
     layout=None,
     resample: bool = False,
     fitting: Fitting | None = None,
+    clean=None,
+    denoiser=None,
+    cleaned=None,
+    mask_blobs: bool = False,
     report=True,
     batch_size: int = BATCH_SIZE,
     overwrite: bool = False,
@@ -46,8 +52,9 @@ def model(
     images : path, sequence of paths, iterable of Cutout, or dict of str to array (N, H, W, bands)
         Files, folders and globs; or cutouts; or arrays per group, in e-/s (the contract's unit),
         row 0 at the bottom.
-    preset : str or path
-        The network, or the folder of one.
+    preset : str, path or OwnNetwork
+        The network, or the folder of one; or a Keras model of your own
+        (`lensfinder.predict.OwnNetwork`), as for the cleaner.
     output : path or None
         Where to write the table: ``.ecsv``, ``.fits``, ``.parquet`` or ``.csv``.
     ids : sequence of str or None
@@ -58,6 +65,17 @@ def model(
         Whether images of another pixel scale are resampled (flux is conserved).
     fitting : Fitting or None
         What else is done to make images of other surveys fit (`lensfinder.predict.Fitting`).
+    clean : None, bool, str, path or OwnNetwork
+        Whether noise and lens light are taken off first, for networks that were trained on sources
+        alone: True for the default cleaner, or a preset. Network and page are then shown the
+        cleaned images.
+    denoiser : str, path, OwnNetwork or None
+        For a cleaner of noiseless images, what makes these (`lensfinder.clean`).
+    cleaned : path or None
+        Folder for the cleaned and the denoised images, if they are wanted.
+    mask_blobs : bool
+        Whether the images are cut to a circle around the source in the middle first, against
+        neighbours (`lensfinder.data.blobs`).
     report : bool or path
         Whether a page is written beside the table (``<table>.report.html``), or its own place.
     batch_size : int
@@ -75,15 +93,17 @@ def model(
         ``status`` and ``message``. Numbers are NaN where status is not ``ok``. A preset with
         posteriors adds for each parameter its ``_std``, ``_p16``, ``_p50`` and ``_p84``, and
         ``unsure``: 1 where a spread is larger than for 99 of 100 lenses that the preset was
-        validated on, as for an image of no lens; the message says of what.
+        validated on, as for an image of no lens; the message says of what. With `clean` or
+        `mask_blobs` there is ``front_status``, which names what is doubtful about a row
+        (`lensfinder.errors.FRONT_STATUS`), and of the latter ``mask_radius``.
 
     Raises
     ------
     OutputExistsError
         If an output exists already; before anything is computed.
     UnknownNameError, PresetError, UntrustedArtefactError
-        If the preset is not there, not a modeller, or not what it should be; before anything is
-        written.
+        If a preset is not there, of the wrong kind, or not what it should be, or the stages do not
+        take the same images; before anything is written.
     InputContractError
         If arrays do not fit the preset's contract.
     """
@@ -92,6 +112,10 @@ def model(
     if page is not None:
         refuse_existing(page, overwrite)
     network = Network(preset, "modeller", batch_size=batch_size)
+    cleaner, files = stages(clean, denoiser, cleaned, batch_size=batch_size, overwrite=overwrite)
+    if cleaner or mask_blobs:
+        front = {"cleaner": cleaner, "mask_blobs": mask_blobs, "files": files}
+        network = Chain(network, **front, overwrite=overwrite)
     fitting = fitting or Fitting()
     bands = fitting.bands_of(network.contract)
     source = cutouts_of(images, network.contract, ids=ids, layout=layout, bands=bands)
@@ -111,11 +135,14 @@ def model(
     columns = {
         "id": columns["id"],
         **parameters,
+        **(front_columns(rows, 0.5) if isinstance(network, Chain) else {}),
         "status": columns["status"],
         "message": join_messages(columns["message"], remarks),
     }
     options = {
         "preset": preset,
+        **stage_options(clean, denoiser, cleaned),
+        "mask_blobs": mask_blobs,
         "layout": layout,
         "resample": resample,
         **fitting.options(),
@@ -139,8 +166,8 @@ def parameter_columns(names, values, *, limits=None) -> tuple[dict[str, np.ndarr
         What the network predicts, in order, and perhaps the spreads (`Readout.names`).
     values : array (N, names)
         Its answers, in physical units; NaN where there is none.
-    limits : dict of str to float or None
-        Standard deviations beyond which a row is marked.
+    limits : Limits or None
+        Beyond which a row is marked (`lensfinder.predict.readout`).
 
     Returns
     -------
@@ -175,13 +202,12 @@ def parameter_columns(names, values, *, limits=None) -> tuple[dict[str, np.ndarr
 
 
 def _unsure(columns, limits, remarks) -> np.ndarray:
-    """1 where a spread is beyond its limit; says so in the remarks."""
-    beyond = {name: columns[f"{name}_std"] > limit for name, limit in limits.items()}
-    marked = np.any(list(beyond.values()), axis=0)
+    """1 where an answer is beyond a limit; says so in the remarks."""
+    passed = limits.passed(columns)
+    marked = np.any([found for _, found in passed], axis=0)
     for row in np.flatnonzero(marked):
-        of = ", ".join(name for name, found in beyond.items() if found[row])
-        words = f"the spread of {of} is larger than for 99 of 100 lenses of the validation"
-        remarks[row] = "; ".join(filter(None, (remarks[row], words)))
+        words = [words for words, found in passed if found[row]]
+        remarks[row] = "; ".join(filter(None, (remarks[row], *words)))
     return marked.astype(np.int16)
 
 

@@ -9,7 +9,8 @@ from lensfinder import zoo
 from lensfinder.clean import TABLE, clean
 from lensfinder.data import Cutout, read_cutouts
 from lensfinder.errors import MissingBandError, OutputExistsError, PresetError, UnknownNameError
-from lensfinder.predict.cleaning import FileNames, doubts
+from lensfinder.predict.cleaned_files import FileNames
+from lensfinder.predict.cleaning import doubts
 from lensfinder.tables import read_table
 from lensfinder.zoo import presets
 from tests import tiny
@@ -154,7 +155,9 @@ def test_mistakes_are_typed_errors(folder, cleaner, tmp_path, monkeypatch):
         clean(shown, tmp_path / "out", preset="no-such/cleaner")
     with pytest.raises(MissingBandError):
         clean({"nisp": shown["vis"]}, tmp_path / "out", preset=cleaner)
-    monkeypatch.setattr("lensfinder.clean.preset_table", lambda: {"a/b": {"task": "finder"}})
+    monkeypatch.setattr(
+        "lensfinder.predict.cleaner.preset_table", lambda: {"a/b": {"task": "finder"}}
+    )
     with pytest.raises(PresetError, match="No trained cleaner comes with"):
         clean(shown, tmp_path / "out")
     clean(shown, tmp_path / "out", preset=cleaner)

@@ -91,6 +91,17 @@ def test_bits_of_systems_never_change():
     assert errors.SYSTEM_STATUS.as_dict() == published
 
 
+def test_bits_of_the_front_end_never_change():
+    published = {
+        "no_blob": 1,
+        "arc_cut": 2,
+        "more_sources": 4,
+        "scales_disagree": 8,
+        "unlike_training": 16,
+    }
+    assert errors.FRONT_STATUS.as_dict() == published
+
+
 def test_a_status_decodes_into_names_and_words():
     value = STATUS["nan_pixels"] | STATUS["edge"]
     assert STATUS.decode(0) == "ok"

@@ -10,8 +10,9 @@ from lensfinder.lensing import Ellipticity
 from lensfinder.model import model, parameter_columns
 from lensfinder.posterior import Posterior, spread_names
 from lensfinder.predict import posterior_of
+from lensfinder.predict.readout import Limits
 from lensfinder.tables import read_table
-from lensfinder.zoo.calibration import Spread
+from lensfinder.zoo.calibration import Doubt, Spread
 from tests import tiny
 
 
@@ -106,6 +107,19 @@ def test_posteriors_fill_columns_and_say_where_nothing_is_known(unsure, tmp_path
     assert "spread of e1 is larger" in table["message"][0]
     assert "theta_E" not in table["message"][0]
     assert " ± " in (tmp_path / "t.report.html").read_text(encoding="utf-8")
+
+
+def test_an_answer_like_those_to_no_lens_is_marked():
+    doubt = Doubt(weights=(0, 0, 0, 2, 0), limit=3.0, lenses=2, others=2)  # twice theta_E
+    values = np.array([[1.0, 0, 0], [2.0, 0, 0], [np.nan] * 3])
+    names = ("theta_E", "e1", "e2", "theta_E_std", "e1_std", "e2_std")
+    values = np.concatenate([values, 0 * values + [[0.1, 0.1, 0.1]]], axis=1)
+    std = dict.fromkeys(("theta_E", "e1", "e2"), 1.0)
+    columns, remarks = parameter_columns(names, values, limits=Limits(std, doubt))
+    assert list(columns["unsure"]) == [0, 1, 0]
+    assert ["images of no lens" in remark for remark in remarks] == [False, True, False]
+    columns, _ = parameter_columns(names, values, limits=Limits(std))
+    assert not columns["unsure"].any()
 
 
 def test_an_ensemble_knows_less_where_its_members_disagree(unsure, tmp_path):

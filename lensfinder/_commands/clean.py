@@ -22,6 +22,9 @@ def clean(
     intermediate: Annotated[
         bool, typer.Option("--intermediate", help="Write the denoised images, too.")
     ] = False,
+    tiles: Annotated[
+        bool, typer.Option("--tiles", help="Clean whole tiles, of any size, in pieces.")
+    ] = False,
     survey: Annotated[
         str | None, typer.Option(help="Whose zero points the files get; a name or YAML file.")
     ] = None,
@@ -48,6 +51,7 @@ def clean(
             preset=model,
             denoiser=denoiser,
             intermediate=intermediate,
+            tiles=tiles,
             survey=survey,
             layout=layout,
             resample=resample,

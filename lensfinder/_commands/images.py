@@ -34,6 +34,13 @@ def find(
     ] = None,
     model: Annotated[bool, typer.Option("--model", help="Also model the candidates.")] = False,
     modeller: Annotated[str | None, typer.Option(help="Preset that models them.")] = None,
+    clean: options.Clean = None,
+    denoiser: options.Denoiser = None,
+    cleaned: options.Cleaned = None,
+    mask_blobs: options.MaskBlobs = False,
+    multi_scale: Annotated[
+        bool, typer.Option("--multi-scale", help="Score the enlarged centre of each image, too.")
+    ] = False,
     layout: options.Layout = None,
     resample: options.Resample = False,
     calibrate: options.Calibrate = False,
@@ -55,6 +62,11 @@ def find(
             images,
             output=output,
             model=modeller or model,
+            clean=clean,
+            denoiser=denoiser,
+            cleaned=cleaned,
+            mask_blobs=mask_blobs,
+            multi_scale=multi_scale,
             layout=layout,
             resample=resample,
             fitting=options.fitting(
@@ -83,6 +95,10 @@ def model(
     images: options.Images,
     output: options.Output = Path("parameters.ecsv"),
     preset: options.Preset = None,
+    clean: options.Clean = None,
+    denoiser: options.Denoiser = None,
+    cleaned: options.Cleaned = None,
+    mask_blobs: options.MaskBlobs = False,
     layout: options.Layout = None,
     resample: options.Resample = False,
     calibrate: options.Calibrate = False,
@@ -103,6 +119,10 @@ def model(
         table = run(
             images,
             output=output,
+            clean=clean,
+            denoiser=denoiser,
+            cleaned=cleaned,
+            mask_blobs=mask_blobs,
             layout=layout,
             resample=resample,
             fitting=options.fitting(

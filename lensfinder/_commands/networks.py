@@ -27,16 +27,27 @@ def train(
         int | None, typer.Option(help="With --folds: mocks that are stored.")
     ] = None,
     shards: Annotated[Path | None, typer.Option(help="With --folds: shards to use.")] = None,
+    split_by: Annotated[
+        str | None,
+        typer.Option(help="With --folds: column to share out, such as lens_id of painted mocks."),
+    ] = None,
 ) -> None:
     """Train a recipe, or go on with a training that was interrupted."""
     if folds is not None:
         given = options.given(
-            minutes=minutes, workers=workers, objects=objects, shards=shards, procedure=procedure
+            minutes=minutes,
+            workers=workers,
+            objects=objects,
+            shards=shards,
+            procedure=procedure,
+            split_by=split_by,
         )
         _cross_validate(recipe, output, folds=folds, resume=resume, **given)
         return
-    if any(option is not None for option in (objects, shards, procedure)):
-        raise typer.BadParameter("--objects, --shards and --procedure go with --folds.")
+    if any(option is not None for option in (objects, shards, procedure, split_by)):
+        raise typer.BadParameter(
+            "These go with --folds only: --objects, --shards, --procedure, --split-by."
+        )
     with quietly():
         from lensfinder.training import train as run
     result = run(recipe, output, resume=resume, **options.given(minutes=minutes, workers=workers))

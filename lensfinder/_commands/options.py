@@ -26,6 +26,16 @@ AssumeUnit = Annotated[str | None, typer.Option(help="Pixel unit, where files do
 AssumeZeroPoint = Annotated[
     float | None, typer.Option(help="AB magnitude of one unit, where files do not say.")
 ]
+Clean = Annotated[
+    str | None, typer.Option(help="Take noise and lens light off first: a cleaner's preset.")
+]
+Denoiser = Annotated[
+    str | None, typer.Option(help="Another one that denoises for the cleaner (modular training).")
+]
+Cleaned = Annotated[Path | None, typer.Option(help="Keep the cleaned images in this folder.")]
+MaskBlobs = Annotated[
+    bool, typer.Option("--mask-blobs", help="Cut to a circle around the source in the middle.")
+]
 Report = Annotated[bool, typer.Option(help="Write a page beside the table.")]
 BatchSize = Annotated[int | None, typer.Option(help="Images per step; scores do not depend on it.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]

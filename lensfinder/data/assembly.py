@@ -119,10 +119,10 @@ def assemble(
     UnknownNameError
         If `calibrate` is asked for and the survey does not know a band of the contract.
     """
-    fitter = _Fitter(
+    fitter = Fitter(
         contract,
         resample,
-        _zero_points(contract, survey) if calibrate else None,
+        zero_points_of(contract, survey) if calibrate else None,
         {band: (band_map or {}).get(band, band) for band in contract.bands},
         assume or Assume(),
         pad,
@@ -145,13 +145,16 @@ def assemble(
     return CutoutBatch(ids, arrays, np.array(status, np.int64), messages, paths)
 
 
-def _zero_points(contract, survey) -> dict[str, float]:
+def zero_points_of(contract, survey) -> dict[str, float]:
+    """Zero point per band of a contract, of a survey or of the one it was made for."""
     survey = load_survey(contract.survey if survey is None else survey)
     return {band: survey.band(band).zero_point for band in contract.bands}
 
 
 @dataclass(frozen=True)
-class _Fitter:
+class Fitter:
+    """Makes cutouts fit one by one; see `assemble` for what its attributes are."""
+
     contract: InputContract
     resample: bool
     zero_points: dict[str, float] | None
@@ -162,7 +165,7 @@ class _Fitter:
 
     def fit(self, cutout):
         """Arrays per group, status bits and message of one cutout."""
-        problems = _Problems(cutout.status, [cutout.message] if cutout.message else [])
+        problems = Problems(cutout.status, [cutout.message] if cutout.message else [])
         images = {name: np.zeros(s, np.float32) for name, s in self.contract.shapes.items()}
         if not cutout.status:
             for group in self.contract.groups:
@@ -174,15 +177,21 @@ class _Fitter:
             images = {name: np.zeros_like(image) for name, image in images.items()}
         return images, problems.status, "; ".join(problems.words)
 
-    def _band(self, cutout, group, band, problems):
+    def image(self, cutout, band, problems):
+        """Name that the file gives to a band, and its image."""
         source = self.band_map[band]
         image = cutout.bands.get(source)
         if image is None:
             held = ", ".join(name or "(unnamed)" for name in cutout.bands) or "none"
             problems.add("missing_band", f"band {source} is missing (bands of the file: {held})")
+        return source, image
+
+    def _band(self, cutout, group, band, problems):
+        source, image = self.image(cutout, band, problems)
+        if image is None:
             return None
         scale = cutout.pixel_scales.get(source) or self.assume.pixel_scale
-        factor = self._factor(cutout, source, band, scale, problems)
+        factor = self.factor(cutout, source, band, scale, problems)
         stamp = self._stamp(image, scale, group, band, problems)
         if factor is None or stamp is None:
             return None
@@ -200,7 +209,8 @@ class _Fitter:
             return None
         return stamp
 
-    def _factor(self, cutout, source, band, scale, problems):
+    def factor(self, cutout, source, band, scale, problems) -> float | None:
+        """What brings the pixels of a band to the contract's unit."""
         unit = cutout.units.get(source) or canonical_unit(self.assume.unit)
         if self.zero_points is None:
             if unit == self.contract.unit:
@@ -290,15 +300,19 @@ class _Fitter:
 
 
 @dataclass
-class _Problems:
+class Problems:
+    """What is wrong with an object, or worth a note."""
+
     status: int
     words: list[str]
 
     def add(self, flag, words):
+        """Raise a flag of `STATUS`, and say why."""
         self.status |= STATUS[flag]
         self.words.append(words)
 
     def note(self, words):
+        """Say what was done, where nothing is wrong."""
         self.words.append(words)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lensfinder.data.manifest import Manifest, read_truth, verify_shards
-from lensfinder.data.splits import select
+from lensfinder.data.splits import select, split_names
 from lensfinder.errors import DatasetSpecError, UnknownNameError
 from lensfinder.paths import quiet_tensorflow
 
@@ -33,6 +33,7 @@ def dataset(
     split=None,
     fold=None,
     folds=None,
+    split_by="id",
     shuffle_seed=None,
     epoch=0,
     repeat=False,
@@ -54,6 +55,9 @@ def dataset(
         Part of the data set, by a hash of the id (`lensfinder.data.splits`).
     fold, folds : int, "all" or None
         Cross-validation within what is not test (`lensfinder.data.splits.select`).
+    split_by : str
+        Truth column whose values are split, such as the ``lens_id`` of painted mocks: objects of
+        one value are in the same split and the same fold.
     shuffle_seed : int or None
         None keeps the order of the shards.
     epoch : int
@@ -78,14 +82,14 @@ def dataset(
         If the files are not those of the manifest. A flipped bit is found by the checksum of its
         record while reading (`tf.errors.DataLossError`), or beforehand by `verify_shards`.
     UnknownNameError
-        If there is no such target or split.
+        If there is no such target, split or truth column.
     DatasetSpecError
         If nothing is selected, or the pipeline does not yield what it should.
     """
     folder, manifest, targets = Path(folder), verify_shards(folder, hashes=False), tuple(targets)
     if cache_in_memory:
         images, values, ids = load_arrays(
-            folder, targets=targets, split=split, fold=fold, folds=folds
+            folder, targets=targets, split=split, fold=fold, folds=folds, split_by=split_by
         )
         return from_arrays(
             images,
@@ -97,7 +101,7 @@ def dataset(
             drop_remainder=drop_remainder,
             ids=ids if with_ids else None,
         )
-    mask = _selection(folder, manifest, split, fold, folds)
+    mask = _selection(folder, manifest, split, fold, folds, split_by)
     records = _records(folder, manifest, mask, shuffle_seed)
     parse = _parser(manifest, targets, with_ids)
     count = int(mask.sum())
@@ -194,7 +198,7 @@ def from_arrays(
     )
 
 
-def load_arrays(folder, *, targets, split=None, fold=None, folds=None):
+def load_arrays(folder, *, targets, split=None, fold=None, folds=None, split_by="id"):
     """A data set, or a part of it, as arrays in memory.
 
     Parameters
@@ -207,6 +211,8 @@ def load_arrays(folder, *, targets, split=None, fold=None, folds=None):
         Part of the data set.
     fold, folds : int, "all" or None
         Cross-validation within what is not test (`lensfinder.data.splits.select`).
+    split_by : str
+        Truth column whose values are split.
 
     Returns
     -------
@@ -222,9 +228,8 @@ def load_arrays(folder, *, targets, split=None, fold=None, folds=None):
     ShardError, UnknownNameError, DatasetSpecError
         As in `dataset`.
     """
-    batches = dataset(
-        folder, targets=targets, batch_size=256, split=split, fold=fold, folds=folds, with_ids=True
-    )
+    part = {"split": split, "fold": fold, "folds": folds, "split_by": split_by}
+    batches = dataset(folder, targets=targets, batch_size=256, with_ids=True, **part)
     pieces = list(batches.as_numpy_iterator())
     images = {name: np.concatenate([piece[0][name] for piece in pieces]) for name in pieces[0][0]}
     values = np.concatenate([piece[1] for piece in pieces])
@@ -264,10 +269,11 @@ def expect(data: tf.data.Dataset, spec) -> tf.data.Dataset:
 
 
 # --- the steps ------------------------------------------------------------------------------------
-def _selection(folder, manifest, split, fold, folds) -> np.ndarray:
+def _selection(folder, manifest, split, fold, folds, split_by) -> np.ndarray:
     if split is None and fold is None and folds is None:
         return np.ones(manifest.rows, bool)
-    mask = select(read_truth(folder, manifest)["id"], split=split, fold=fold, folds=folds)
+    names = split_names(read_truth(folder, manifest), split_by)
+    mask = select(names, split=split, fold=fold, folds=folds)
     if not mask.any():
         raise DatasetSpecError(
             f"None of the {manifest.rows} objects is in split={split!r}, fold={fold}."

@@ -1,6 +1,8 @@
 """Which part of a data set an object belongs to: a function of its id, and of nothing else.
 
-Adding objects, or reading them in another order, never moves one from training to test.
+Adding objects, or reading them in another order, never moves one from training to test. Objects
+that share what a network could recognise, such as the galaxy they are painted on, are split by the
+name of what they share instead (`split_names`).
 """
 
 import hashlib
@@ -70,6 +72,40 @@ def fold_of(ids, folds) -> np.ndarray:
     if folds < 2:
         raise DatasetSpecError(f"Cross-validation needs at least 2 folds. Received: {folds}.")
     return np.minimum((_uniform(ids, b"fold") * folds).astype(int), folds - 1)
+
+
+def split_names(truth, column: str = "id") -> np.ndarray:
+    """The names that decide which part of a data set each object belongs to.
+
+    Parameters
+    ----------
+    truth : astropy.table.Table
+        One row per object.
+    column : str
+        ``id``, or a column of names or integers whose objects stay together, such as the
+        ``lens_id`` of painted mocks.
+
+    Returns
+    -------
+    array of str (N,)
+        For `split_of`, `fold_of` and `select`.
+
+    Raises
+    ------
+    UnknownNameError
+        If the truth has no such column.
+    DatasetSpecError
+        If it holds numbers that are measured rather than names.
+    """
+    if column not in truth.colnames:
+        raise UnknownNameError("truth column", column, truth.colnames)
+    values = np.asarray(truth[column])
+    if values.dtype.kind not in "USOiu":
+        raise DatasetSpecError(
+            f"Objects are split by names or integers. Received: the column {column} of "
+            f"{values.dtype}. Take id, or a name that objects share."
+        )
+    return values.astype("U")
 
 
 def select(ids, *, split=None, fold=None, folds=None) -> np.ndarray:

@@ -3,9 +3,12 @@
 Everything streams: at most one batch of cutouts is held, however many there are.
 """
 
+from lensfinder.predict.chain import Chain
+from lensfinder.predict.cleaner import Cleaner
 from lensfinder.predict.fitting import Fitting
 from lensfinder.predict.images import batches, cutouts_of
 from lensfinder.predict.network import BATCH_SIZE, Answers, Network, Rows
+from lensfinder.predict.own import OwnNetwork
 from lensfinder.predict.posteriors import posterior_of
 from lensfinder.predict.readout import Readout
 from lensfinder.predict.run import Listener, Run, command_line, listeners, metadata, page_path
@@ -13,9 +16,12 @@ from lensfinder.predict.run import Listener, Run, command_line, listeners, metad
 __all__ = [
     "BATCH_SIZE",
     "Answers",
+    "Chain",
+    "Cleaner",
     "Fitting",
     "Listener",
     "Network",
+    "OwnNetwork",
     "Readout",
     "Rows",
     "Run",

@@ -1,7 +1,5 @@
 """What `clean` asks of a cleaned image before it is handed on, and what it says about it."""
 
-from urllib.parse import quote
-
 import numpy as np
 from scipy import ndimage
 
@@ -30,7 +28,7 @@ def doubts(given, cleaned) -> tuple[str, str]:
     """
     for band in range(given.shape[-1]):
         image, answer = given[..., band], cleaned[..., band]
-        noise = _noise(image)
+        noise = sky_noise(image)
         top = image.max()
         plateau = int(np.sum(image == top))
         if plateau >= PLATEAU and top > np.median(image) + BRIGHT * noise:
@@ -38,12 +36,7 @@ def doubts(given, cleaned) -> tuple[str, str]:
                 "saturated",
                 f"{plateau} pixels of band number {band + 1} share the value {top:g}",
             )
-        # independent noise, smoothed, is smaller by 2 sqrt(pi) sigma
-        smooth_noise = noise / (2 * np.sqrt(np.pi) * SMOOTHING)
-        before, after = (
-            ndimage.gaussian_filter(x, SMOOTHING, mode="constant") for x in (image, answer)
-        )
-        more = after - before > SIGNIFICANT * smooth_noise + SHARE * np.maximum(before, 0.0)
+        more = invented(image, answer, noise)
         if np.sum(more) >= FEWEST:
             return (
                 "invented_light",
@@ -53,55 +46,44 @@ def doubts(given, cleaned) -> tuple[str, str]:
     return "", ""
 
 
-def _noise(image) -> float:
-    """Scatter of the sky, from the side that light does not reach."""
+def invented(image, answer, noise: float) -> np.ndarray:
+    """Where a cleaned image is brighter than the one it was made from, beyond noise.
+
+    Parameters
+    ----------
+    image, answer : array (H, W)
+        One band, given and cleaned.
+    noise : float
+        Scatter of the sky.
+
+    Returns
+    -------
+    array (H, W) of bool
+        True where light was invented.
+    """
+    # independent noise, smoothed, is smaller by 2 sqrt(pi) sigma
+    smooth_noise = noise / (2 * np.sqrt(np.pi) * SMOOTHING)
+    before, after = (
+        ndimage.gaussian_filter(x, SMOOTHING, mode="constant") for x in (image, answer)
+    )
+    return after - before > SIGNIFICANT * smooth_noise + SHARE * np.maximum(before, 0.0)
+
+
+def sky_noise(image) -> float:
+    """Scatter of the sky, from the side that light does not reach.
+
+    Parameters
+    ----------
+    image : array
+        Finite pixels of one band.
+
+    Returns
+    -------
+    float
+        Above zero.
+    """
     middle, low = np.percentile(image, (50.0, 15.87))
     return float(max(middle - low, np.finfo(np.float32).tiny))
-
-
-class FileNames:
-    """Names for the files of objects: printable, and no two alike, whatever the ids are."""
-
-    def __init__(self):
-        self._used = set()
-
-    def take(self, identity: str) -> str:
-        """A name for the next object.
-
-        Parameters
-        ----------
-        identity : str
-            Its id.
-
-        Returns
-        -------
-        str
-            The id itself where it can be one; else percent-encoded, or with a number after it.
-        """
-        text = str(identity).strip()
-        fit = text.isascii() and text.isprintable() and text
-        name = base = (text if fit else quote(text, safe=" ") or "object")[:120]
-        number = 2
-        while name.lower() in self._used:
-            name, number = f"{base}-{number}", number + 1
-        self._used.add(name.lower())
-        return name
-
-    @staticmethod
-    def file(name: str | None) -> str:
-        """The file that `lensfinder.data.write_cutouts` writes for a name.
-
-        Parameters
-        ----------
-        name : str or None
-            From `take`.
-
-        Returns
-        -------
-        str
-            Empty for None.
-        """
-        return "" if name is None else quote(name, safe="+,=@") + ".fits"
 
 
 class Fluxes:

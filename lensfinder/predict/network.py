@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lensfinder.data import Cutout, assemble
+from lensfinder.data import Cutout, CutoutBatch, assemble
 from lensfinder.errors import STATUS, ArgumentError, PresetError
 from lensfinder.predict.fitting import Fitting
+from lensfinder.predict.own import OwnNetwork
 from lensfinder.tables import clean_message
 from lensfinder.zoo import fixed_predict, open_preset
 from lensfinder.zoo.predict import BATCH_SIZE
@@ -26,12 +27,15 @@ class Answers:
         Bits of `STATUS`.
     messages : list of str
         What is wrong with a row, in words; empty if nothing is.
+    extra : dict of str to array (N,)
+        Further numbers of each row, such as those of a front end.
     """
 
     images: dict[str, np.ndarray]
     values: np.ndarray
     status: np.ndarray
     messages: list[str]
+    extra: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class Network:
@@ -39,8 +43,8 @@ class Network:
 
     Parameters
     ----------
-    name : str or path
-        Preset, or folder of one.
+    name : str, path or OwnNetwork
+        Preset, or folder of one; or a Keras model of the user's own.
     task : str
         What the preset must be for: ``"finder"``, ``"modeller"`` or ``"cleaner"``.
     batch_size : int
@@ -59,7 +63,7 @@ class Network:
             raise ArgumentError(
                 f"The batch size must be a whole number > 0. Received: {batch_size}."
             )
-        self.preset = open_preset(name)
+        self.preset = name if isinstance(name, OwnNetwork) else open_preset(name)
         if self.preset.task != task:
             raise PresetError(
                 f"The preset {self.preset.name!r} is a {self.preset.task}. Expected a {task}: "
@@ -94,8 +98,43 @@ class Network:
         Answers
             One row per cutout.
         """
+        return self.answers(self.assembled(cutouts, resample=resample, fitting=fitting))
+
+    def assembled(
+        self, cutouts: list[Cutout], *, resample: bool = False, fitting: Fitting | None = None
+    ) -> CutoutBatch:
+        """What the network is to be shown of some objects.
+
+        Parameters
+        ----------
+        cutouts : list of Cutout
+            The objects.
+        resample : bool
+            Whether images of another pixel scale are resampled to the network's.
+        fitting : Fitting or None
+            What else is done to make images fit.
+
+        Returns
+        -------
+        CutoutBatch
+            One row per cutout.
+        """
         how = (fitting or Fitting()).arguments()
-        batch = assemble(cutouts, self.contract, resample=resample, **how)
+        return assemble(cutouts, self.contract, resample=resample, **how)
+
+    def answers(self, batch: CutoutBatch) -> Answers:
+        """Answers about images that fit; a row with a problem keeps it, and gets no answer.
+
+        Parameters
+        ----------
+        batch : CutoutBatch
+            From `assembled`, or images that were made from those.
+
+        Returns
+        -------
+        Answers
+            One row per object.
+        """
         status = np.array(batch.status, np.int64)
         values = np.array(self._predict(batch.images), np.float32)  # a copy we may write to
         messages = [clean_message(text) for text in batch.messages]
@@ -125,12 +164,15 @@ class Rows:
         Of every row so far.
     status, values : list of array
         One array per batch: bits of `STATUS` (N,), and answers (N, outputs).
+    extra : dict of str to list of array
+        Further numbers, one array per batch; every batch has the same.
     """
 
     ids: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     status: list[np.ndarray] = field(default_factory=list)
     values: list[np.ndarray] = field(default_factory=list)
+    extra: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
     def add(self, cutouts, answers) -> int:
         """Append a batch.
@@ -152,7 +194,25 @@ class Rows:
         self.messages += answers.messages
         self.status.append(answers.status)
         self.values.append(answers.values)
+        for name, numbers in answers.extra.items():
+            self.extra.setdefault(name, []).append(numbers)
         return first
+
+    def numbers(self, name: str) -> np.ndarray:
+        """One of the further columns.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+
+        Returns
+        -------
+        array (N,)
+            Of every row; empty for a table without rows.
+        """
+        parts = self.extra.get(name)
+        return np.concatenate(parts) if parts else np.zeros(len(self.ids), np.float32)
 
     def columns(self, outputs: int) -> tuple[dict, np.ndarray]:
         """The columns that every table has, and the answers.

@@ -1,11 +1,58 @@
 """A modeller's answers as numbers of a table: values, and what their posteriors say of them."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from lensfinder.posterior import Posterior, has_posterior, spread_names
 from lensfinder.predict.network import Answers, Network
+from lensfinder.zoo.calibration import Doubt
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Beyond which answers of a modeller are marked as unsure.
+
+    Attributes
+    ----------
+    std : dict of str to float
+        Standard deviation of each target that one validation lens in a hundred exceeds.
+    doubt : Doubt or None
+        What tells answers to images of no lens.
+    """
+
+    std: dict[str, float] = field(default_factory=dict)
+    doubt: Doubt | None = None
+
+    def __bool__(self):
+        return bool(self.std)
+
+    def passed(self, columns) -> list[tuple[str, np.ndarray]]:
+        """What answers are beyond, in words, and which.
+
+        Parameters
+        ----------
+        columns : dict of str to array (N,)
+            Targets, and their spreads.
+
+        Returns
+        -------
+        list of (str, array of bool (N,))
+            One entry per target, and one for the doubt.
+        """
+        found = [
+            (
+                f"the spread of {name} is larger than for 99 of 100 lenses of the validation",
+                columns[f"{name}_std"] > limit,
+            )
+            for name, limit in self.std.items()
+        ]
+        if self.doubt is not None:
+            std = {name: columns[f"{name}_std"] for name in self.std}
+            odds = self.doubt.log_odds(columns, std)
+            words = "the answer is like those to images of no lens, as for 5 of 100 lenses"
+            found.append((words, odds > self.doubt.limit))
+        return found
 
 
 class Readout:
@@ -23,9 +70,8 @@ class Readout:
     ----------
     names : tuple of str
         Columns: the targets; after them, if the network has posteriors, their spreads.
-    limits : dict of str to float
-        Standard deviation of each target that one validation lens in a hundred exceeds; empty if
-        the preset does not say.
+    limits : Limits
+        Beyond which a row is marked; empty if the preset does not say.
     """
 
     def __init__(self, network: Network):
@@ -35,7 +81,9 @@ class Readout:
         self.names = (*self._targets, *(spread_names(self._targets) if self._unsure else ()))
         calibration = network.preset.config.calibration
         limits = () if calibration is None else calibration.limits
-        self.limits = dict(zip(self._targets, limits, strict=False))
+        self.limits = Limits(
+            dict(zip(self._targets, limits, strict=False)), getattr(calibration, "doubt", None)
+        )
 
     def __call__(self, answers: Answers) -> Answers:
         """The same answers with one number per column.

@@ -101,7 +101,7 @@ COLUMNS |= {
 # What lies before a finder: a mask, a second scale; and cleaned tiles
 COLUMNS |= {
     "masked": ColumnSpec("", "share of the pixels of a cleaned tile without an answer", ".9g"),
-    "front_status": ColumnSpec("", "ok, or what is doubtful about mask, scales and image"),
+    "front_status": ColumnSpec("", "ok, or what is doubtful about mask, scales, image; or empty"),
     "mask_radius": ColumnSpec("arcsec", "radius of the circle around the source", ".9g"),
     "p_lens_stamp": ColumnSpec("", "p_lens of the image itself", ".9g"),
     "p_lens_zoom": ColumnSpec("", "p_lens of its centre, enlarged", ".9g"),

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 import keras
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
 from lensfinder.errors import ArgumentError, PresetError
 from lensfinder.zoo.layers.logit_map import LOWEST, NEAREST, LogitMap
@@ -19,6 +19,8 @@ from lensfinder.zoo.layers.spread_scale import SpreadScale
 LAYER = "calibration"
 MAX_KNOTS = 512  # PAV of 100,000 objects gives about 150
 MAX_LOGIT = 100.0
+SHAPE = ("theta_E", "e1", "e2")  # targets that doubts are told by
+SMALLEST_SPREAD = 1e-4  # below it its logarithm says nothing more
 MIN_STEP = 1e-4  # between knots: float32 near the lowest logit, -69, resolves 8e-6
 
 
@@ -121,6 +123,64 @@ class Isotonic(_Calibration):
         return self.logits, self.values, (1.0, 1.0)
 
 
+class Doubt(BaseModel):
+    """How much a modeller's answer is like its answers to images of no lens.
+
+    Log odds, linear in four numbers that no turn of the image changes: log of the spread of
+    theta_E and of the ellipticity, theta_E, and the size of the ellipticity. A galaxy without arcs
+    is answered with a wide posterior for its theta_E; a spiral, now and then, with a round one.
+
+    Attributes
+    ----------
+    weights : tuple of five floats
+        The constant, and the factors of the four numbers.
+    limit : float
+        Log odds that one lens in twenty exceeds.
+    lenses, others : int
+        Size of the samples that it was fitted on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    weights: tuple[float, float, float, float, float]
+    limit: float
+    lenses: int = Field(ge=2)
+    others: int = Field(ge=2)
+
+    def log_odds(self, values, std) -> np.ndarray:
+        """Log odds of answers to be to images of no lens.
+
+        Parameters
+        ----------
+        values, std : dict of str to array (N,)
+            Means and standard deviations of the targets.
+
+        Returns
+        -------
+        array (N,)
+            The prior is that of as many lenses as others.
+        """
+        return self.features(values, std) @ np.array(self.weights)
+
+    @staticmethod
+    def features(values, std) -> np.ndarray:
+        """What the log odds are linear in.
+
+        Parameters
+        ----------
+        values, std : dict of str to array (N,)
+            Means and standard deviations of the targets.
+
+        Returns
+        -------
+        array (N, 5)
+            One, and the four numbers.
+        """
+        theta, e1, e2 = (np.asarray(values[name], np.float64) for name in SHAPE)
+        widths = [np.asarray(std[name], np.float64) for name in SHAPE]
+        both = np.log(np.maximum([widths[0], np.hypot(*widths[1:])], SMALLEST_SPREAD))
+        return np.stack([np.ones_like(theta), *both, theta, np.hypot(e1, e2)], axis=-1)
+
+
 class Spread(BaseModel):
     """A factor on the spread of each target of a modeller.
 
@@ -133,6 +193,8 @@ class Spread(BaseModel):
         exceeds: beyond it an image is unlike the lenses of the sample, or too poor to be modelled.
     objects : int
         Size of the sample that it was fitted on.
+    doubt : Doubt or None
+        What tells answers to images of no lens, if it was fitted (`lensfinder.training.doubt`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -143,6 +205,11 @@ class Spread(BaseModel):
     )
     limits: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1, max_length=64)
     objects: int = Field(ge=2)
+    doubt: Doubt | None = None
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler):  # presets that have no doubt are written as they always were
+        return {k: v for k, v in handler(self).items() if k != "doubt" or v is not None}
 
     @model_validator(mode="after")
     def _pairs(self):

@@ -9,7 +9,7 @@ from lensfinder.errors import LensfinderError, PresetError, UntrustedArtefactErr
 from lensfinder.specs.contract import InputContract
 from lensfinder.zoo import registry
 from lensfinder.zoo.artefacts import FILE_NAME, Pin, parse_json, read_small
-from lensfinder.zoo.calibration import Calibration
+from lensfinder.zoo.calibration import SHAPE, Calibration
 
 TABLE, CONFIG, MANIFEST, METRICS, CARD = (
     "presets.json",
@@ -116,6 +116,8 @@ def read_config(content: bytes) -> PresetConfig:
         scales = getattr(config.calibration, "scales", config.targets)
         if len(scales) != len(config.targets):
             raise PresetError(f"{len(config.targets)} targets have not {len(scales)} spreads")
+        if getattr(config.calibration, "doubt", None) and not set(SHAPE) <= set(config.targets):
+            raise PresetError(f"a doubt is told by {', '.join(SHAPE)}, which are no targets here")
     except (ValidationError, LensfinderError, RecursionError) as error:
         raise UntrustedArtefactError(f"{CONFIG} is not a preset's: {error}") from error
     return config

@@ -1,6 +1,7 @@
 """Whole tiles through a cleaner: piece by piece, without seams."""
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def clean_tile(model, image, *, piece: int = PIECE, batch_size: int = 4) -> np.n
         If the network is no cleaner.
     """
     image = np.asarray(image, np.float32)
-    margin, bands = receptive_radius(model), model.inputs[0].shape[-1]
+    bands = model.inputs[0].shape[-1]
     if image.ndim != 3 or image.shape[-1] != bands or not image.size:
         raise StampShapeError(
             f"A tile must have shape (H, W, {bands}). Received: {image.shape}. Give all bands of "
@@ -55,22 +56,86 @@ def clean_tile(model, image, *, piece: int = PIECE, batch_size: int = 4) -> np.n
         )
     if not np.isfinite(image).all():
         raise ArgumentError("A tile must be finite everywhere. Fill bad pixels before.")
+    result = np.empty((model.output_shape[1], *image.shape), np.float32)
+    read = lambda rows, columns: image[rows, columns]  # noqa: E731
+    for part in tile_pieces([model], image.shape[:2], read, piece=piece, batch_size=batch_size):
+        result[:, *part.kept] = part.answer[:, *part.inner]
+    return result
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a tile, as the network saw it.
+
+    Attributes
+    ----------
+    kept : tuple of slice
+        Rows and columns of the tile that it answers for.
+    inner : tuple of slice
+        The same within the piece.
+    given : array (h, w, bands)
+        What the network was shown.
+    answer : array (planes, h, w, bands)
+        What it made of it.
+    """
+
+    kept: tuple[slice, slice]
+    inner: tuple[slice, slice]
+    given: np.ndarray
+    answer: np.ndarray
+
+
+def tile_pieces(models, shape, read, *, piece: int = PIECE, batch_size: int = 4, margin: int = 0):
+    """Clean a tile of which never more than some pieces are in memory.
+
+    Parameters
+    ----------
+    models : sequence of keras.Model
+        A cleaner; or a denoiser and the deblender it feeds. Their planes come one after the other.
+    shape : tuple of int
+        Height and width of the tile, pixels.
+    read : callable
+        ``(rows, columns) -> array (h, w, bands)``, finite; takes slices.
+    piece : int
+        Side of the pieces, in pixels.
+    batch_size : int
+        Pieces per step.
+    margin : int
+        Pixels that pieces overlap beyond their kept part, at least; the networks' own radius if
+        that is larger.
+
+    Yields
+    ------
+    Piece
+        From bottom to top, and in each row from left to right. Every pixel is kept once.
+
+    Raises
+    ------
+    ArgumentError
+        If a piece would be all overlap.
+    ArchitectureError
+        If a network is no cleaner.
+    """
+    margin = max(margin, sum(receptive_radius(model) for model in models))
     if piece <= 2 * margin:
         raise ArgumentError(
             f"Pieces must be larger than twice the {margin} pixels that the network looks around "
             f"itself. Received: {piece}."
         )
-    whole = resized(model)
-    height, width = image.shape[:2]
-    places = list(itertools.product(_cuts(height, piece, margin), _cuts(width, piece, margin)))
-    result = np.empty((model.output_shape[1], *image.shape), np.float32)
+    whole = [resized(model) for model in models]
+    cuts = [_cuts(length, piece, margin) for length in shape]
+    places = list(itertools.product(*cuts))
     for start in range(0, len(places), batch_size):
         chosen = places[start : start + batch_size]
-        pieces = np.stack([image[rows.seen, columns.seen] for rows, columns in chosen])
-        answers = np.asarray(whole.predict_on_batch({model.inputs[0].name: pieces}))
-        for (rows, columns), answer in zip(chosen, answers, strict=True):
-            result[:, rows.kept, columns.kept] = answer[:, rows.inner, columns.inner]
-    return result
+        given = shown = np.stack([read(rows.seen, columns.seen) for rows, columns in chosen])
+        planes = []
+        for model in whole:
+            planes.append(np.asarray(model.predict_on_batch({model.inputs[0].name: shown})))
+            shown = planes[-1][:, -1]
+        for (rows, columns), seen, answer in zip(
+            chosen, given, np.concatenate(planes, axis=1), strict=True
+        ):
+            yield Piece((rows.kept, columns.kept), (rows.inner, columns.inner), seen, answer)
 
 
 class _Cut:

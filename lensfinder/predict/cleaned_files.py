@@ -1,0 +1,123 @@
+"""Cleaned images on disk: one FITS file per object, named after it."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from lensfinder.data import write_cutouts
+from lensfinder.specs import load_survey
+
+DENOISED = "denoised"  # folder of what `intermediate` adds
+
+
+class CleanedFiles:
+    """Writes what a cleaner makes of the objects of a run.
+
+    Parameters
+    ----------
+    folder : path
+        Where the cleaned images go; the denoised ones go into its folder ``denoised``.
+    cleaner : Cleaner
+        What makes them.
+    survey : Survey, str or None
+        Whose zero points are written into the files; the preset's by default.
+    intermediate : bool
+        Whether the denoised images are written, too.
+    """
+
+    def __init__(self, folder, cleaner, *, survey=None, intermediate: bool = False):
+        self.folder, self.intermediate = Path(folder), intermediate
+        self._planes, self._name = cleaner.planes, str(cleaner.network.preset.name)
+        self.survey = _survey_of(cleaner.contract, survey)
+        self._names = FileNames()
+
+    def write(self, chunk, answers, *, overwrite: bool = False) -> list[str]:
+        """Write the images of a batch.
+
+        Parameters
+        ----------
+        chunk : list of Cutout
+            Its objects.
+        answers : Answers
+            What the cleaner made of them.
+        overwrite : bool
+            Whether files that exist may be replaced.
+
+        Returns
+        -------
+        list of str
+            Name of each object's file; empty for a row with a problem.
+        """
+        ((group, _),) = answers.images.items()
+        good = np.flatnonzero(answers.status == 0)
+        chosen = [self._names.take(chunk[row].id) for row in good]
+        for number, plane in enumerate(self._planes):
+            last = number == len(self._planes) - 1
+            if last or self.intermediate:
+                write_cutouts(
+                    self.folder if last else self.folder / DENOISED,
+                    chosen,
+                    {group: answers.values[good, number]},
+                    self.survey,
+                    header={"KIND": "cleaned", "PLANE": plane, "CLEANER": self._name},
+                    overwrite=overwrite,
+                )
+        written = dict(zip(good.tolist(), chosen, strict=True))
+        return [FileNames.file(written.get(row)) for row in range(len(chunk))]
+
+
+class FileNames:
+    """Names for the files of objects: printable, and no two alike, whatever the ids are."""
+
+    def __init__(self):
+        self._used = set()
+
+    def take(self, identity: str) -> str:
+        """A name for the next object.
+
+        Parameters
+        ----------
+        identity : str
+            Its id.
+
+        Returns
+        -------
+        str
+            The id itself where it can be one; else percent-encoded, or with a number after it.
+        """
+        text = str(identity).strip()
+        fit = text.isascii() and text.isprintable() and text
+        name = base = (text if fit else quote(text, safe=" ") or "object")[:120]
+        number = 2
+        while name.lower() in self._used:
+            name, number = f"{base}-{number}", number + 1
+        self._used.add(name.lower())
+        return name
+
+    @staticmethod
+    def file(name: str | None) -> str:
+        """The file that `lensfinder.data.write_cutouts` writes for a name.
+
+        Parameters
+        ----------
+        name : str or None
+            From `take`.
+
+        Returns
+        -------
+        str
+            Empty for None.
+        """
+        return "" if name is None else quote(name, safe="+,=@") + ".fits"
+
+
+def _survey_of(contract, survey):
+    """The survey, with the groups and bands that the network takes."""
+    survey = load_survey(contract.survey if survey is None else survey)
+    groups = []
+    for wanted in contract.groups:
+        group = survey.group(wanted.name)
+        bands = tuple(survey.band(name) for name in wanted.bands)
+        groups.append(group.model_copy(update={"bands": bands, "stamp": wanted.stamp}))
+    return survey.model_copy(update={"groups": tuple(groups)})

@@ -1,0 +1,107 @@
+"""What the benchmarks of cleaning compute, on answers that are known."""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from scipy import ndimage
+
+from lensfinder.lensing.sersic import sersic_profile
+from lensfinder.specs import InputContract, load_survey
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+SCALE, SIDE = 0.18, 59
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """A benchmark by its name, imported as it is run."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
+
+
+def galaxy(rng, fluxes=(40.0, 90.0), ring=0.0):
+    """A galaxy in two bands, as HSC sees it, with an arc."""
+    axis = (np.arange(SIDE) - (SIDE - 1) / 2) * SCALE
+    x, y = np.meshgrid(axis, axis)
+    light = sersic_profile(x, y, flux=1.0, R_e=0.9, n=2.5, q=0.7, phi=0.9, x0=0.1, y0=-0.1)
+    light = ndimage.gaussian_filter(light, 0.7 / 2.3548 / SCALE, mode="nearest")
+    arc = ring * np.exp(-0.5 * ((np.hypot(x, y) - 2.0) / 0.2) ** 2) * (y > np.abs(x))
+    noise = rng.normal(0, 0.02, (SIDE, SIDE, len(fluxes)))
+    lens = light[..., None] * np.array(fluxes) + 0.3
+    return lens, lens + arc[..., None] + noise
+
+
+def test_the_fitted_profile_takes_the_galaxy_off_and_leaves_the_arc(script, rng):
+    clean_real = script("clean_real")
+    for ring in (0.0, 1.0):
+        lens, image = galaxy(rng, ring=ring)
+        fitted = clean_real.sersic_light(image, SCALE)
+        # the noise of a pixel is 0.02; the centre of a steep profile depends on the fit
+        assert np.median(np.abs(fitted - lens)) < 0.02
+        assert np.abs(fitted - lens).sum() < 0.05 * (lens - 0.3).sum()
+        worse = clean_real.sersic_light(image[::-1], SCALE)
+        assert np.abs(worse - lens).sum() > 0.1 * (lens - 0.3).sum(), "it fits what it is given"
+
+
+def test_a_painted_lens_in_the_pixels_of_the_network_keeps_its_brightness(script):
+    clean_real = script("clean_real")
+    contract = InputContract.from_survey(load_survey("lsst-gri-10yr"))
+    y, x = np.mgrid[:64, :64] - 31.5
+    arcs = {band: np.exp(-0.5 * (x**2 + y**2) / 4**2) for band in "griz"}
+    galaxies = {band: 2 * image for band, image in arcs.items()}
+    truth, given = clean_real.small_stamps(contract, "lens", arcs, galaxies)
+    assert truth.shape == (59, 59, 3)
+    np.testing.assert_allclose(given, 3 * truth, rtol=1e-5, atol=1e-6)
+    survey = load_survey("lsst-gri-10yr")
+    for k, band in enumerate("gri"):  # HSC's zero point is 27 in all
+        wanted = arcs[band].sum() * 10 ** (0.4 * (survey.band(band).zero_point - 27.0))
+        # the wings of the blob outside 59 pixels are 1e-5 of it
+        assert truth[..., k].sum() == pytest.approx(wanted, rel=1e-3)
+
+
+def test_counts_of_a_set_of_lenses(script):
+    clean_real = script("clean_real")
+    table = Table(
+        {
+            "p_lens": [0.9, 0.8, 0.2, np.nan],
+            "p_lens_stamp": [0.9, 0.1, 0.2, np.nan],
+            "p_lens_zoom": [0.2, 0.8, 0.1, np.nan],
+            "status": ["ok", "ok", "ok", "edge"],
+            "front_status": ["scales_disagree", "scales_disagree", "arc_cut,more_sources", "ok"],
+        }
+    )
+    found = clean_real.about(table, True)
+    assert found["called_lenses"] == 2
+    assert found["median_p_lens"] == 0.8
+    assert found["failures"] == {"1": 1, "2": 0, "3": 0, "4": 1, "5": 0}
+    assert found["status"] == {"ok": 3, "edge": 1}
+
+
+def test_light_that_is_left_of_non_lenses_is_told_in_shares(script, rng):
+    madireddy = script("madireddy")
+    side = 32
+    noise = rng.normal(0, 0.01, (6, side, side, 3)).astype(np.float32)
+    light = np.zeros_like(noise)
+    light[:, 12:20, 12:20] = 1.0
+    source = np.zeros_like(noise)
+    source[:, 2:5, 2:5] = 1.0
+    blind = {"label": np.array([0, 0, 1, 0, 1, 0]), "S1": light + source + noise, "S3": source}
+    cleaned = {"I3": 0.5 * source}
+
+    def keeps_a_tenth(images):
+        return 0.1 * images[madireddy.GROUP][:, None]
+
+    def invents(images):
+        return images[madireddy.GROUP][:, None] + 0.5
+
+    found = madireddy.non_lens_fluxes(keeps_a_tenth, blind, cleaned)
+    assert (found["objects"], found["refused"]) == (4, 0)
+    shares = found["shares"]
+    assert shares["galaxy alone"]["p50"] == pytest.approx(0.1)
+    # 9 of 73 bright pixels, and the noise of a thousand more
+    assert shares["source (truth)"]["p50"] == pytest.approx(9 / 73, rel=0.02)
+    assert shares["deblended"]["p50"] == pytest.approx(0.5 * shares["source (truth)"]["p50"])
+    assert madireddy.non_lens_fluxes(invents, blind, cleaned)["refused"] == 4
