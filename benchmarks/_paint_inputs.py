@@ -5,14 +5,15 @@ import csv
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
+from scipy import ndimage
 
-from lensfinder.data import Cutout
+from lensfinder.data import Cutout, read_cutouts
 from lensfinder.simulate.photometry import observed_magnitude
 from lensfinder.specs import load_survey
 
 GRIZ = "griz"
 SURVEY = "hsc-griz"
-DES_SEEING = {"g": 1.12, "r": 0.96, "i": 0.88, "z": 0.84}  # Abbott et al. 2018 (DR1), median FWHM
+DES_SEEING = {"g": 1.12, "r": 0.96, "i": 0.88, "z": 0.84}  # DR1: Abbott et al. 2018, abstract
 COSMOS_SCALE, COSMOS_ZERO_POINT, COSMOS_WAVELENGTH = 0.03, 25.94, 804.0
 
 
@@ -134,3 +135,31 @@ def cosmos(folder):
                         )
                     columns[f"mag_{band.name}"].append(float(magnitude))
     return stamps, Table(columns), dict.fromkeys(GRIZ, "F814W")
+
+
+def hsc_blends(folder, stamp=64, faintest=20.0):
+    """Galaxies of HSC's COSMOS images (UltraDeep) that are bright enough to be lenses, with PSF.
+
+    The files are blends; a stamp is cut about the brightest galaxy that a whole stamp fits around,
+    wherever it is brighter than `faintest` within 3 arcsec in i.
+    """
+    found = []
+    for cutout in read_cutouts(folder / "hsc_cosmos_blends", layout="hsc-blends"):
+        image = cutout.bands["i"]
+        half = stamp // 2
+        # where the middle of a stamp may be: its four central pixels are half - 1 and half
+        rows, columns = (slice(half, side - half) for side in image.shape)
+        smooth = ndimage.gaussian_filter(image, 1.5)
+        inner = np.where(smooth == ndimage.maximum_filter(smooth, 3), smooth, 0.0)[rows, columns]
+        if not inner.size or not inner.max() > 0:
+            continue
+        y, x = np.add(np.unravel_index(np.argmax(inner), inner.shape), half)
+        cut = {b: cutout.bands[b][y - half : y + half, x - half : x + half] for b in GRIZ}
+        axis = np.arange(stamp) - (stamp - 1) / 2
+        light = cut["i"][np.hypot(axis, axis[:, None]) * 0.168 < 3.0].sum()
+        if not light > 10 ** (0.4 * (27.0 - faintest)):
+            continue
+        one = _cutout(f"hsc-{cutout.id}", cut, 0.168, 27.0)
+        one.psfs = {band: np.asarray(cutout.psfs[band]) for band in GRIZ}
+        found.append(one)
+    return found

@@ -6,15 +6,15 @@ from scipy.special import gammaincinv, ndtr, ndtri
 from lensfinder.simulate.photometry import REST_R, apparent_magnitude
 
 # log sigma = -2.97 - 0.37 M - 0.006 M^2 with M the rest-frame r magnitude: the relation that the
-# simulator inverts (Hyde & Bernardi 2009, as LensPop has it). Scatter: 0.07 dex at fixed luminosity
-# (Bernardi et al. 2003, the relation of early types in the SDSS).
+# simulator inverts (Hyde & Bernardi 2009, as LensPop has it). Its scatter at fixed luminosity, for
+# the early types of the SDSS (Bernardi et al. 2003), is from memory and not yet checked.
 SCATTER_DEX = 0.07
 BRIGHTEST, FAINTEST = -25.0, -19.0  # where the relation was measured, roughly
-# Early types with spectra from the SDSS and BOSS, among which lenses are found (Schuldt et al.
-# 2021, figure 1): a normal distribution, cut.
+# Early types with spectra from the SDSS, among which lenses are found: their redshifts peak at 0.5
+# (Schuldt et al. 2021, section 4.1 and figure 1). Normal and cut; its width and limits are ours.
 LENS_REDSHIFT = (0.5, 0.15, 0.1, 1.0)  # mean, standard deviation, least, largest
-# p(z) ~ z^2 exp(-(z / z0)^1.5), the form of Smail, Ellis & Fitchett (1994); its median is 1.41 z0,
-# here 1.5: faint galaxies of the deep fields.
+# p(z) ~ z^2 exp(-(z / z0)^1.5), the form of Smail, Ellis & Fitchett (1994); its median is 1.41 z0.
+# The median, 1.5, is our choice for galaxies as faint as those of the deep fields.
 SOURCE_Z0 = 1.06
 
 

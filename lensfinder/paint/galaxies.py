@@ -8,7 +8,7 @@ from lensfinder.data.assembly import Assume, assemble
 from lensfinder.data.readers import read_cutouts
 from lensfinder.data.resampling import crop
 from lensfinder.errors import STATUS, LensfinderError, SimulationError
-from lensfinder.paint.catalogue import open_catalogue, read_psf_file
+from lensfinder.paint.catalogue import bands_taken, open_catalogue, read_psf_file
 from lensfinder.paint.moments import Moments, adaptive_moments, corner_noise
 from lensfinder.paint.psf import object_psf
 from lensfinder.specs import InputContract
@@ -107,9 +107,11 @@ def read_galaxies(
     ------
     SimulationError
         If none can be used.
+    UnknownNameError
+        If the survey has no band of `band_map`.
     """
     table = open_catalogue(catalogue, COLUMNS)
-    theirs = {band.name: (band_map or {}).get(band.name, band.name) for band in survey.bands}
+    theirs = bands_taken(survey, band_map)
     if _are_paths(lenses):
         lenses = read_cutouts(lenses, layout=layout, bands=tuple(dict.fromkeys(theirs.values())))
     fit = _Fit(survey, settings, theirs, assume or Assume(), resample, max_bad_fraction, psf_scale)

@@ -108,8 +108,7 @@ def paint(
         raise SimulationError("A data set needs the painted plane. Add S1 to the planes.")
     survey, settings = load_survey(survey), settings or Settings()
     folder = Path(output)
-    first = MANIFEST if format == "tfrecord" else TRUTH
-    for name in (first, LENSES, SOURCES, *([PAGE] if report else [])):
+    for name in (MANIFEST, TRUTH, LENSES, SOURCES, *([PAGE] if report else [])):
         refuse_existing(folder / name, overwrite)
     library = read_sources(
         sources, survey, settings, catalogue=source_catalogue, **source_reading or {}

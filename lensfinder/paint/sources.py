@@ -15,9 +15,8 @@ from lensfinder.errors import (
     MissingBandError,
     SimulationError,
     UnitError,
-    UnknownNameError,
 )
-from lensfinder.paint.catalogue import open_catalogue
+from lensfinder.paint.catalogue import bands_taken, open_catalogue
 from lensfinder.paint.extract import extract_source, padded_to
 from lensfinder.simulate.sources import is_odd
 from lensfinder.specs.population import SOURCE_LIBRARIES
@@ -145,7 +144,7 @@ def read_sources(
     UnitError
         If no stamp has a zero point, nor the catalogue magnitudes.
     UnknownNameError
-        If there is no library of this name.
+        If there is no library of this name, or the survey has no band of `band_map`.
     SimulationError
         If no stamp can be used.
     ArgumentError
@@ -159,10 +158,7 @@ def read_sources(
                 f"The library {sources!r} knows its own bands and scale. Leave out {odd}."
             )
         return hubble_sources(survey, settings, library=sources)
-    theirs = {band.name: (band_map or {}).get(band.name, band.name) for band in survey.bands}
-    unknown = set(band_map or {}) - set(theirs)
-    if unknown:
-        raise UnknownNameError("band", min(unknown), theirs)
+    theirs = bands_taken(survey, band_map)
     names = tuple(f"mag_{band}" for band in theirs)
     table = open_catalogue(catalogue, ("z_src", *names))
     if isinstance(sources, str) or hasattr(sources, "__fspath__") or _paths(sources):

@@ -90,6 +90,7 @@ def cross_validate(
     procedure: str = "per-fold",
     objects: int | None = None,
     shards=None,
+    split_by: str | None = None,
     resume: bool = True,
     minutes: float | None = None,
     workers: int = 1,
@@ -98,8 +99,8 @@ def cross_validate(
     """Train a recipe once per fold, or go on with it, and tabulate what came out.
 
     Objects go to folds, and to the test sample that no fold sees, by the hash of their ids
-    (`lensfinder.data.splits`). Fold k starts from the recipe's seed + k, so that the scatter over
-    folds is also that of the initial weights.
+    (`lensfinder.data.splits`), or of a name that several objects share. Fold k starts from the
+    recipe's seed + k, so that the scatter over folds is also that of the initial weights.
 
     Parameters
     ----------
@@ -119,6 +120,10 @@ def cross_validate(
         as many as an epoch of the recipe shows.
     shards : path or None
         A folder of shards to use instead of what the recipe names.
+    split_by : str or None
+        Truth column whose values are shared among folds and test sample, such as the ``lens_id``
+        of painted mocks: no galaxy is then in two of them. By default what the recipe says, and
+        that is the objects' ``id`` unless it says otherwise.
     resume : bool
         Whether a cross-validation found in `out` may be continued.
     minutes : float or None
@@ -136,7 +141,8 @@ def cross_validate(
     Raises
     ------
     RecipeError, UnknownNameError
-        If the recipe cannot be run, or the procedure is unknown or does not fit it.
+        If the recipe cannot be run, the procedure is unknown or does not fit it, or the truth has
+        no column to split by.
     DatasetSpecError
         If a fold does not fill one batch.
     OutputExistsError
@@ -154,7 +160,8 @@ def cross_validate(
             path=str(run.path),
         )
     data = shards_of(recipe, run.path, objects=objects, shards=shards, workers=workers)
-    plans = [fold_recipe(recipe, data, fold=fold, folds=folds) for fold in range(folds)]
+    how = {"folds": folds, "split_by": split_by}
+    plans = [fold_recipe(recipe, data, fold=fold, **how) for fold in range(folds)]
     steps, all_steps = assign(plans, run.path)
     plans = [altered(plan, steps_per_epoch=steps) for plan in plans]
     _same_as_before(config, run, plans[0], folds)

@@ -83,7 +83,7 @@ def _refuse_other_mocks(recipe, manifest, place):
 
 
 def assign(plans, folder) -> tuple[int, int]:
-    """Write ``folds.ecsv``: which object is in which fold.
+    """Write ``folds.ecsv``: which object is in which fold, and by what name.
 
     Parameters
     ----------
@@ -103,13 +103,16 @@ def assign(plans, folder) -> tuple[int, int]:
     ------
     DatasetSpecError
         If a fold does not fill one batch.
+    UnknownNameError
+        If the objects are to be split by a column that the truth has not got.
     """
     from lensfinder.data.manifest import read_truth
-    from lensfinder.data.splits import fold_of, split_of
+    from lensfinder.data.splits import fold_of, split_names, split_of
 
-    folds, batch_size = plans[0].data.folds, plans[0].batch_size
-    ids = [str(name) for name in read_truth(plans[0].data.folder)["id"]]
-    fold = np.where(split_of(ids) == "test", -1, fold_of(ids, folds))
+    data, batch_size = plans[0].data, plans[0].batch_size
+    folds, truth = data.folds, read_truth(data.folder)
+    ids, names = (split_names(truth, column) for column in ("id", data.split_by))
+    fold = np.where(split_of(names) == "test", -1, fold_of(names, folds))
     counts = np.bincount(fold[fold >= 0], minlength=folds)
     steps = int(counts.sum() - counts.max()) // batch_size
     if steps < 1 or counts.min() < 1:
@@ -117,11 +120,12 @@ def assign(plans, folder) -> tuple[int, int]:
             f"{len(ids)} objects in {folds} folds ({counts.tolist()}) do not fill a batch of "
             f"{batch_size}. Take more objects, fewer folds or a smaller batch."
         )
-    write_table(Table({"id": ids, "fold": fold}), folder / "folds.ecsv", overwrite=True)
+    columns = {"id": ids, data.split_by: names, "fold": fold}  # the first two may be one
+    write_table(Table(columns), folder / "folds.ecsv", overwrite=True)
     return steps, int(counts.sum()) // batch_size
 
 
-def fold_recipe(recipe, data, *, fold: int, folds: int) -> Recipe:
+def fold_recipe(recipe, data, *, fold: int, folds: int, split_by: str | None = None) -> Recipe:
     """The training that leaves one fold out.
 
     Parameters
@@ -132,14 +136,22 @@ def fold_recipe(recipe, data, *, fold: int, folds: int) -> Recipe:
         Folder of shards.
     fold, folds : int
         Which fold, of how many.
+    split_by : str or None
+        Truth column whose values are shared among the folds; what the recipe says by default.
 
     Returns
     -------
     Recipe
         Its seed is that of the recipe plus `fold`.
     """
-    seed = recipe.data.shuffle_seed if recipe.data.kind == "shards" else 1
-    part = {"kind": "shards", "folder": str(data), "shuffle_seed": seed, **recipe.drawing}
+    stored = recipe.data.kind == "shards"
+    part = {
+        "kind": "shards",
+        "folder": str(data),
+        "shuffle_seed": recipe.data.shuffle_seed if stored else 1,
+        "split_by": split_by or (recipe.data.split_by if stored else "id"),
+        **recipe.drawing,
+    }
     return altered(
         recipe,
         data={**part, "fold": fold, "folds": folds},

@@ -30,6 +30,8 @@ class ShardSource:
         Cross-validation: train on all folds but this one, or on all of them.
     folds : int or None
         The number of folds.
+    split_by : str
+        Truth column whose values are split.
     """
 
     folder: str
@@ -39,6 +41,7 @@ class ShardSource:
     groups: dict[str, tuple[int, ...]] | tuple[str, ...] | None = None
     fold: int | str | None = None
     folds: int | None = None
+    split_by: str = "id"
 
     def fingerprint(self) -> dict:
         """What must be the same for an interrupted training to be continued.
@@ -75,6 +78,7 @@ class ShardSource:
             split="train",
             fold=self.fold,
             folds=self.folds,
+            split_by=self.split_by,
             shuffle_seed=self.shuffle_seed,
             epoch=epoch,
             drop_remainder=True,
@@ -110,7 +114,12 @@ def shard_objects(recipe, split: str) -> Batch:
 
     data = recipe.data
     images, y, ids = load_arrays(
-        data.folder, targets=recipe.truth_columns, split=split, fold=data.fold, folds=data.folds
+        data.folder,
+        targets=recipe.truth_columns,
+        split=split,
+        fold=data.fold,
+        folds=data.folds,
+        split_by=data.split_by,
     )
     return _batch(images, y, ids, recipe.contract().channels(held_bands(data.folder)))
 

@@ -103,6 +103,21 @@ def test_workers_change_nothing(small, tmp_path):
         assert (one / name).read_bytes() == (two / name).read_bytes()
 
 
+def test_another_format_leaves_nothing_of_the_run_before(small, tmp_path):
+    marks = {"tfrecord": ("manifest.json", "truth.parquet"), "fits": ("truth.ecsv",)}
+    names = {"tfrecord": "shard-*", "fits": "S1/*.fits", "npz": "S1/*.npz"}
+    for k, format in enumerate(("npz", "tfrecord", "fits")):
+        if k:  # the run before is protected, whatever its format was
+            with pytest.raises(OutputExistsError):
+                run(tmp_path, small, n=2, format=format)
+        run(tmp_path, small, n=2, format=format, overwrite=True)
+        kept = marks["tfrecord" if format == "tfrecord" else "fits"]
+        for name in {name for group in marks.values() for name in group}:
+            assert (tmp_path / name).exists() == (name in kept), (format, name)
+        for other, pattern in names.items():
+            assert bool(list(tmp_path.glob(pattern))) == (other == format), (format, other)
+
+
 def test_fits_files_of_painted_mocks_say_what_they_are(small, tmp_path):
     folder = run(tmp_path, small, n=2, format="fits", planes=("S1", "LENS"))
     (cutout, _) = read_cutouts(folder / "S1")
@@ -136,8 +151,10 @@ def test_a_recipe_trains_on_painted_shards(painted, small, tmp_path):
         ({"format": "hdf"}, UnknownNameError, "format"),
         ({"planes": ("S3",)}, SimulationError, "Add S1"),
         ({"source_reading": {"band_map": {"i": "F814W"}}}, MissingBandError, "F814W for band i"),
+        ({"source_reading": {"band_map": {"F814W": "i"}}}, UnknownNameError, "band named 'F814W'"),
+        ({"reading": {"band_map": {"F814W": "i"}}}, UnknownNameError, "band named 'F814W'"),
     ],
-    ids=["n", "format", "planes", "band"],
+    ids=["n", "format", "planes", "band", "sources' other band", "galaxies' other band"],
 )
 def test_a_run_that_cannot_be_writes_nothing(small, tmp_path, options, error, words):
     with pytest.raises(error, match=words):

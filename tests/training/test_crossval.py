@@ -14,11 +14,20 @@ from tiny_training import Objects, recipe
 
 from lensfinder.data import write_shards
 from lensfinder.data.splits import split_of
-from lensfinder.errors import CheckpointError, DatasetSpecError, OutputExistsError, RecipeError
+from lensfinder.errors import (
+    CheckpointError,
+    DatasetSpecError,
+    OutputExistsError,
+    RecipeError,
+    UnknownNameError,
+)
 from lensfinder.specs import load_survey
 from lensfinder.tables import read_table
 from lensfinder.training.crossval import cross_validate, tabulate
+from lensfinder.training.fold_plans import altered, assign, fold_recipe
 from lensfinder.training.listeners import Listener
+from lensfinder.training.shard_source import shard_objects
+from lensfinder.training.sources import make_source
 
 HERE = Path(__file__).parent
 FOLDS = 3
@@ -88,6 +97,54 @@ def test_every_object_outside_the_test_sample_is_in_one_fold(whole):
     assert len(table) == COUNT
     assert_array_equal(table["fold"] == -1, split_of(table["id"]) == "test")
     assert set(table["fold"]) == {-1, 0, 1, 2}
+
+
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory):
+    """Shards of 120 objects on 12 galaxies, and a recipe for them."""
+    folder = tmp_path_factory.mktemp("painted")
+    given = prepared(folder)
+    batch = Objects(seed=1, label=True).batch(range(COUNT))
+    columns = {"id": [f"m{i:03d}" for i in batch.ids], "label": batch.y[:, 0].astype(int)}
+    truth = Table(
+        columns | {"lens_id": [f"galaxy-{i % 12}" for i in batch.ids], "snr": batch.y[:, 0]}
+    )
+    mocks = FakeMocks(batch.images, truth, {"S1": batch.images})
+    write_shards(folder / "galaxies", [mocks], survey=load_survey(given.survey), rows_per_shard=50)
+    return given, folder / "galaxies"
+
+
+@pytest.mark.parametrize(("split_by", "together"), [("lens_id", True), (None, False)])
+def test_objects_of_one_galaxy_stay_together_if_asked(painted, tmp_path, split_by, together):
+    given, shards = painted
+    plans = [
+        fold_recipe(given, shards, fold=fold, folds=FOLDS, split_by=split_by)
+        for fold in range(FOLDS)
+    ]
+    assign(plans, tmp_path)
+    table = read_table(tmp_path / "folds.ecsv")
+    galaxy = np.array([f"galaxy-{int(name[1:]) % 12}" for name in table["id"]])
+    folds = [set(table["fold"][galaxy == name]) for name in np.unique(galaxy)]
+    assert (max(map(len, folds)) == 1) == together  # by their own ids, galaxies come into several
+    assert set(table["fold"]) == {-1, 0, 1, 2}
+    for plan in plans:  # what is trained and validated on is what the table says
+        fold = plan.data.fold
+        held = shard_objects(plan, "validation").ids
+        assert set(held) == set(table["id"][table["fold"] == fold])
+        (group, *_) = make_source(plan).batches(0, 0, 1)
+        assert set(group.ids) <= set(table["id"][(table["fold"] >= 0) & (table["fold"] != fold)])
+    if together:
+        assert list(table["lens_id"]) == list(galaxy)
+        assert altered(given, data=plans[0].data.model_dump(mode="json")).data.split_by == "lens_id"
+
+
+def test_objects_are_split_by_names_that_are_there(painted, tmp_path):
+    given, shards = painted
+    with pytest.raises(UnknownNameError, match="truth column named 'galaxy'"):
+        cross_validate(given, tmp_path, folds=FOLDS, shards=shards, split_by="galaxy")
+    with pytest.raises(DatasetSpecError, match="names or integers"):
+        cross_validate(given, tmp_path, folds=FOLDS, shards=shards, split_by="snr")
+    assert not (tmp_path / "config.json").exists()
 
 
 def test_each_fold_is_measured_at_its_epoch_of_lowest_validation_loss(whole):

@@ -1,0 +1,182 @@
+"""Teach a modeller's preset to doubt: fitted on its answers to lenses and to images of no lens.
+
+A spread alone says little of a spiral, whose arms a modeller reads as arcs; a limit that one lens
+in a hundred exceeds catches few galaxies without arcs, since the spread of some lenses is as large.
+Log odds of both kinds of answers, fitted once, tell more of the same numbers:
+
+    python -m lensfinder.training.doubt compact-modeller/euclid-wide-vis
+"""
+
+import dataclasses
+
+import numpy as np
+
+from lensfinder.errors import MetricError, PresetError
+from lensfinder.posterior import Posterior, has_posterior
+from lensfinder.training.evaluation import MockSample, headline, score_mocks
+from lensfinder.zoo import fixed_predict, open_preset, save_preset
+from lensfinder.zoo.calibration import SHAPE, Doubt
+
+POPULATION = "finder-train"  # lenses, galaxies without arcs, rings, spirals, mergers
+SIZE, SEED = 4096, 20_330
+FALSE_ALARMS = 0.05
+LEAST = 100  # of either kind
+RIDGE = 1e-3  # a weak pull to zero of the standardised weights: a perfect fit has no end
+
+
+def fit_doubt(posterior: Posterior, kinds) -> Doubt:
+    """Log odds that an answer is to an image of no lens.
+
+    Logistic regression on `Doubt.features`. Lenses weigh as much as all others together, and these
+    by their kinds alike, so that the mixture of the sample does not matter.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of N images, with the spread it will have.
+    kinds : array of str (N,)
+        ``lens``, or what else each is.
+
+    Returns
+    -------
+    Doubt
+        The fit; its limit is the one that one lens in twenty exceeds.
+
+    Raises
+    ------
+    MetricError
+        If theta_E, e1 and e2 are not among the targets, or there are fewer than 100 lenses or
+        others.
+    """
+    from scipy.optimize import minimize
+
+    kinds = np.asarray(kinds).astype(str)
+    lens, names = kinds == "lens", posterior.targets
+    counts = int(lens.sum()), int((~lens).sum())
+    if not set(SHAPE) <= set(names) or min(counts) < LEAST or len(kinds) != len(posterior):
+        raise MetricError(
+            f"Doubts are fitted on theta_E, e1 and e2 of {LEAST} lenses and as many others at "
+            f"least. Received: {', '.join(names)}, {counts[0]} lenses and {counts[1]} others."
+        )
+    values, std = (
+        dict(zip(names, numbers.T, strict=True)) for numbers in (posterior.mean(), posterior.std())
+    )
+    raw = Doubt.features(values, std)
+    weight = np.zeros(len(kinds))
+    others = np.unique(kinds[~lens])
+    for kind in np.unique(kinds):
+        rows = kinds == kind
+        weight[rows] = 0.5 / rows.sum() / (1 if kind == "lens" else len(others))
+    middle = weight @ raw[:, 1:]
+    width = np.sqrt(weight @ (raw[:, 1:] - middle) ** 2)
+    features = np.concatenate([raw[:, :1], (raw[:, 1:] - middle) / width], axis=1)
+
+    def loss(factors):
+        odds = features @ factors
+        slope = 1 / (1 + np.exp(-odds)) - ~lens
+        value = weight @ (np.logaddexp(0, odds) - ~lens * odds)
+        pull = RIDGE * np.concatenate([[0.0], factors[1:]])
+        return value + pull @ factors / 2, features.T @ (weight * slope) + pull
+
+    found = minimize(loss, np.zeros(features.shape[1]), jac=True, method="L-BFGS-B").x
+    factors = found[1:] / width
+    weights = np.concatenate([[found[0] - factors @ middle], factors])
+    limit = np.quantile((raw @ weights)[lens], 1 - FALSE_ALARMS)
+    return Doubt(
+        weights=tuple(weights.tolist()), limit=float(limit), lenses=counts[0], others=counts[1]
+    )
+
+
+def add_doubt(name_or_path, place=None, *, population=POPULATION, size=SIZE, seed=SEED):
+    """Fit the doubt of a calibrated preset on mocks of its survey, and store it there.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A modeller with posteriors that are calibrated (`lensfinder.training.calibrate`).
+    place : str, Path or None
+        Name or folder of the new preset; by default the old one's place, which it takes.
+    population : str
+        Mocks of lenses and of others.
+    size : int
+        How many.
+    seed : int
+        Of the mocks.
+
+    Returns
+    -------
+    Preset
+        With the same weights, spreads and figures.
+
+    Raises
+    ------
+    PresetError
+        If the preset has no posterior, or its spread was not calibrated.
+    MetricError
+        If there are too few lenses or others, or the targets are not an Einstein radius and an
+        ellipticity.
+    """
+    preset = open_preset(name_or_path)
+    model, spread = preset.load(), preset.config.calibration
+    if spread is None or not has_posterior(np.empty((0, model.output_shape[-1])), preset.targets):
+        raise PresetError(
+            f"{preset.name} has no calibrated posterior. Train one with components: 1 or more, and "
+            "calibrate it first."
+        )
+    sample = MockSample(preset.contract.survey, population, size, seed)
+    scored = score_mocks(fixed_predict(model), sample, contract=preset.contract)
+    label = np.asarray(scored.truth["label"]) > 0
+    kinds = np.where(label, "lens", np.asarray(scored.truth["class"]).astype(str))
+    doubt = fit_doubt(Posterior.of(scored.output, preset.targets), kinds)
+    facts = {**dataclasses.asdict(sample), "lenses": doubt.lenses, "others": doubt.others}
+    return kept(preset, doubt, place, facts=facts)
+
+
+def kept(preset, doubt: Doubt, place=None, *, facts=None):
+    """Store a doubt with a preset.
+
+    Parameters
+    ----------
+    preset : Preset
+        A modeller whose spread is calibrated.
+    doubt : Doubt
+        What it gets.
+    place : str, Path or None
+        Name or folder of the new preset; by default the old one's place, which it takes.
+    facts : dict or None
+        What the doubt was fitted on, for ``metrics.json``.
+
+    Returns
+    -------
+    Preset
+        With the same weights, spreads and figures.
+    """
+    pinned = preset.name if preset.pinned else preset.folder
+    figures = preset.metrics
+    return save_preset(
+        pinned if place is None else place,
+        preset.load(calibrated=False),
+        builder=preset.config.builder,
+        arguments=preset.config.arguments,
+        task=preset.task,
+        targets=preset.targets,
+        contract=preset.contract,
+        metrics={**figures, "doubt": facts} if facts else figures,
+        card=preset.card,
+        dtype=figures.get("training", {}).get("stored_as", "float32"),
+        headline=headline(figures) if "modeller" in figures else None,
+        calibration=preset.config.calibration.model_copy(update={"doubt": doubt}),
+        overwrite=place is None,
+    )
+
+
+if __name__ == "__main__":
+    import argparse
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("preset")
+    parser.add_argument("--place", help="name or folder of the new preset; default: the same")
+    parser.add_argument("--population", default=POPULATION)
+    parser.add_argument("--size", type=int, default=SIZE)
+    given = parser.parse_args()
+    print(add_doubt(given.preset, given.place, population=given.population, size=given.size).folder)

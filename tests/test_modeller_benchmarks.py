@@ -1,0 +1,160 @@
+"""What the benchmarks of modellers compute, on answers that are known; and that they run."""
+
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from numpy.testing import assert_allclose
+
+from lensfinder.data.splits import fold_of, split_of
+from lensfinder.lensing import Ellipticity, theta_E_to_barkana
+from lensfinder.specs import load_population
+from tests import tiny
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+TARGETS = ("theta_E", "e1", "e2")
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """A benchmark by its name, imported as it is run."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
+
+
+@pytest.fixture(scope="module")
+def lenses():
+    """Truth of 4,000 lenses whose light says nothing of their mass."""
+    rng = np.random.default_rng(3)
+    truth = Table({"theta_E": rng.uniform(0.3, 2.5, 4000)})
+    for name in ("", "lens_"):
+        truth[f"{name}q"] = rng.uniform(0.5, 1.0, 4000)
+        truth[f"{name}phi"] = rng.uniform(0, np.pi, 4000)
+    mass = Ellipticity.from_axis_ratio(truth["q"], truth["phi"])
+    truth["e1"], truth["e2"] = mass.e1, mass.e2
+    return truth
+
+
+def answers_of(theta_E, shape):
+    return np.stack([theta_E, shape.e1, shape.e2], axis=1)
+
+
+def test_who_copies_the_light_is_told_from_who_reads_the_mass(script, lenses):
+    arcs = script("reads_arcs")
+    rows = {
+        name: arcs.shape(
+            answers_of(lenses["theta_E"], Ellipticity.from_axis_ratio(*shape)), lenses, TARGETS
+        )
+        for name, shape in {
+            "mass": (lenses["q"], lenses["phi"]),
+            "light": (lenses["lens_q"], lenses["lens_phi"]),
+        }.items()
+    }
+    for target in ("e1", "e2"):
+        mass, light = rows["mass"][target], rows["light"][target]
+        assert mass["with_mass"] == light["with_light"] == 1.0
+        # of two independent columns of 4,000 numbers, four standard deviations
+        assert max(abs(mass["with_light"]), abs(light["with_mass"])) < 4 / np.sqrt(4000)
+        assert mass["rms"] == 0.0
+        assert light["rms"] == light["rms_of_light"] > 0.2
+
+
+def test_the_error_at_large_radii_is_that_at_large_radii(script, lenses):
+    arcs = script("reads_arcs")
+    true = np.asarray(lenses["theta_E"])
+    answers = np.zeros((len(true), 3))
+    answers[:, 0] = np.minimum(true, 2.0)  # a network that stops at 2 arcsec
+    found = arcs.radius(answers, lenses, TARGETS)
+    assert found["large"]["objects"] == (true >= 2.0).sum()
+    assert found["large"]["mean_error_arcsec"] == pytest.approx(-0.25, abs=0.02)
+    assert found["all"]["median_error_arcsec"] == 0.0
+
+
+def test_mass_goes_its_own_way_and_all_else_stays(script):
+    arcs = script("reads_arcs")
+    before, after = load_population("varied-lenses"), arcs.apart("varied-lenses")
+    assert (after.mass.axis_ratio.low, after.mass.axis_ratio.high) == (0.5, 1.0)
+    assert (before.lens_light.independent, after.lens_light.independent) == (0.3, 1.0)
+    assert after.source == before.source
+    assert after.acceptance == before.acceptance
+    assert after.name == "varied-lenses-apart"
+
+
+def test_the_scatter_over_views_is_that_of_the_turned_answers(script):
+    arcs = script("reads_arcs")
+
+    def brightness_above(images):  # not the same for an image and its mirror image
+        half = images["vis"][:, 8:].sum(axis=(1, 2, 3)) - images["vis"][:, :8].sum(axis=(1, 2, 3))
+        return np.stack([half, 0 * half, 0 * half], axis=1)
+
+    lopsided = np.zeros((2, 16, 16, 1))
+    lopsided[:, 12, 3:13] = 0.1
+    modeller = arcs.Modeller.__new__(arcs.Modeller)
+    modeller.targets, modeller.symmetric = TARGETS, False
+    modeller.predict = brightness_above
+    # four views have it above or below (+1, -1), four have as much on either side or nearly
+    found = modeller.turned({"vis": lopsided})["as it is shipped"]
+    assert found == pytest.approx(np.std([1, -1, 1, -1, 0, 0, 0, 0]), abs=0.05)
+    modeller.predict = lambda images: np.ones((2, 3))
+    assert modeller.turned({"vis": lopsided})["as it is shipped"] == 0.0
+
+
+@pytest.mark.slow
+def test_a_modeller_without_sense_fails_and_is_told_so(script, tmp_path):
+    arcs = script("reads_arcs")
+    preset = tiny.save(
+        tmp_path,
+        "modeller",
+        stamp=57,
+        targets=TARGETS,
+        arguments={"components": 1, "symmetric": True},
+        metrics={"data": {"population": "varied-lenses"}},
+    )
+    found = arcs.judge(preset, SimpleNamespace(mocks=48, others=32, turned=6))
+    assert found["reached"]["turned"]  # by its mean over views
+    assert not found["reached"]["mass"]
+    assert {"lens", "arcs removed", "no_source", "look_alike"} <= set(found["no_arcs"])
+    words = arcs.markdown({"modellers": {"senseless": found}})
+    assert "arcs removed" in words
+
+
+# --- Schuldt et al. 2021 --------------------------------------------------------------------------
+def test_no_galaxy_that_is_tested_on_is_trained_on_and_none_is_wasted(script):
+    mocks = script("_schuldt_mocks")
+    ids = np.array([f"galaxy-{k}" for k in range(3000)])
+    tested = split_of(ids, mocks.SHARES) == "test"
+    assert tested.mean() == pytest.approx(0.3, abs=0.03)  # three standard deviations and more
+    # what is trained on has no test sample of its own, and comes into all folds
+    assert "test" not in set(split_of(ids[~tested]))
+    assert set(fold_of(ids[~tested], 5)) == set(range(5))
+
+
+def test_errors_are_of_barkanas_radius(script):
+    schuldt = script("schuldt2021")
+    rng = np.random.default_rng(1)
+    truth = np.zeros((500, 5))
+    truth[:, 2:4] = rng.uniform(-0.3, 0.3, (500, 2))
+    truth[:, 4] = rng.uniform(0.5, 2, 500)
+    predicted = truth + np.array([0.1, -0.2, 0, 0, 0.3])
+    found = schuldt.errors(truth, predicted)
+    assert_allclose(found["x_lens"], [0.1, 0, 0], atol=1e-4)
+    assert_allclose(found["y_lens"], [-0.2, 0, 0], atol=1e-4)
+    q = Ellipticity(truth[:, 2], truth[:, 3]).axis_ratio()
+    expected = theta_E_to_barkana(np.full(500, 0.3), q)  # it is linear in the radius
+    assert found["theta_E"][0] == pytest.approx(np.median(expected), abs=1e-4)
+    wild = truth.copy()
+    wild[:, 2] = 3.0  # no ellipse
+    assert np.isfinite(schuldt.as_in_the_paper(wild)).all()
+
+
+def test_real_galaxies_of_hsc_are_in_the_middle_of_their_stamps(script, shared_data):
+    cutouts = script("_paint_inputs").hsc_blends(shared_data)
+    assert len(cutouts) > 5
+    for cutout in cutouts:
+        assert {image.shape for image in cutout.bands.values()} == {(64, 64)}
+        middle = cutout.bands["i"][30:34, 30:34].mean()
+        assert middle > 5 * np.median(cutout.bands["i"])
+        assert cutout.psfs["i"].shape == (41, 41)

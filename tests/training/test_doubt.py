@@ -1,0 +1,138 @@
+"""Doubts: answers to images of no lens are told from those to lenses, and one that was taught."""
+
+import numpy as np
+import pytest
+
+from lensfinder.errors import MetricError, PresetError, UntrustedArtefactError
+from lensfinder.posterior import Posterior
+from lensfinder.tables import read_table
+from lensfinder.training.doubt import FALSE_ALARMS, add_doubt, fit_doubt
+from lensfinder.training.metrics import roc_auc
+from lensfinder.zoo import open_preset
+from lensfinder.zoo.calibration import Doubt, Spread
+from tests import tiny
+
+TARGETS = ("theta_E", "e1", "e2")
+COUNT = 3000
+
+
+def answers(rng, *, width, theta, count=COUNT):
+    """Posteriors of one Gaussian, about so wide, at Einstein radii about so large."""
+    means = np.stack([rng.normal(theta, 0.3, count), *rng.normal(0, 0.2, (2, count))], axis=-1)
+    sizes = width * rng.lognormal(0, 0.3, (count, 3, 1))
+    return Posterior(TARGETS, np.ones((1, count)), means[None], (np.eye(3) * sizes)[None])
+
+
+def joined(*parts):
+    return Posterior(
+        TARGETS,
+        *(
+            np.concatenate([getattr(part, name) for part in parts], axis=1)
+            for name in ("weights", "means", "factors")
+        ),
+    )
+
+
+def odds_of(doubt, posterior):
+    return doubt.log_odds(
+        dict(zip(TARGETS, posterior.mean().T, strict=True)),
+        dict(zip(TARGETS, posterior.std().T, strict=True)),
+    )
+
+
+@pytest.fixture(scope="module")
+def sample():
+    """Lenses, galaxies without arcs (wide, small), and spirals (as narrow, larger)."""
+    rng = np.random.default_rng(4)
+    parts = (
+        answers(rng, width=0.08, theta=1.2),
+        answers(rng, width=0.2, theta=0.8),
+        answers(rng, width=0.08, theta=1.7, count=300),
+    )
+    kinds = np.repeat(["lens", "no_source", "look_alike"], [len(part) for part in parts])
+    return joined(*parts), kinds
+
+
+def test_answers_to_no_lens_are_told_and_one_lens_in_twenty_is_not(sample):
+    posterior, kinds = sample
+    doubt = fit_doubt(posterior, kinds)
+    assert (doubt.lenses, doubt.others) == (COUNT, COUNT + 300)
+    rng = np.random.default_rng(5)
+    lens, other = answers(rng, width=0.08, theta=1.2), answers(rng, width=0.2, theta=0.8)
+    beyond = (odds_of(doubt, lens) > doubt.limit).mean()
+    # two samples of 3,000, each with a standard deviation of 0.004
+    assert beyond == pytest.approx(FALSE_ALARMS, abs=0.03)
+    odds = odds_of(doubt, joined(lens, other))
+    assert roc_auc(np.repeat([0, 1], COUNT), odds) > 0.9
+    # negative control: others that are answered as lenses are cannot be told
+    same = answers(rng, width=0.08, theta=1.2)
+    alike = fit_doubt(joined(lens, same), np.repeat(["lens", "other"], COUNT))
+    odds = odds_of(alike, joined(answers(rng, width=0.08, theta=1.2), same))
+    assert abs(roc_auc(np.repeat([0, 1], COUNT), odds) - 0.5) < 0.04
+
+
+def test_a_rare_kind_counts_as_much_as_a_common_one(sample):
+    posterior, kinds = sample
+    few = fit_doubt(posterior, kinds)
+    rows = np.concatenate([np.arange(len(kinds)), *[np.flatnonzero(kinds == "look_alike")] * 9])
+    many = fit_doubt(posterior.rows(rows), kinds[rows])
+    np.testing.assert_allclose(few.weights, many.weights, rtol=1e-3, atol=1e-3)
+
+
+def test_turning_an_image_changes_no_doubt(sample):
+    posterior, kinds = sample
+    doubt = fit_doubt(posterior, kinds)
+    plain = dict(zip(TARGETS, posterior.mean().T, strict=True))
+    std = dict(zip(TARGETS, posterior.std().T, strict=True))
+    turned = plain | {"e1": -plain["e2"], "e2": plain["e1"]}  # by 45 degrees
+    widths = std | {"e1": std["e2"], "e2": std["e1"]}
+    np.testing.assert_allclose(
+        doubt.log_odds(plain, std), doubt.log_odds(turned, widths), rtol=0, atol=1e-9
+    )
+
+
+def test_too_few_or_other_targets_are_refused(sample):
+    posterior, kinds = sample
+    with pytest.raises(MetricError, match="at least"):
+        fit_doubt(posterior, np.where(kinds == "lens", "lens", "lens"))
+    with pytest.raises(MetricError, match="theta_E, e1 and e2"):
+        fit_doubt(posterior.marginal(("theta_E",)), kinds)
+
+
+@pytest.fixture(scope="module")
+def modeller(tmp_path_factory):
+    """A modeller of small Euclid VIS stamps with posteriors, its spread calibrated."""
+    return tiny.save(
+        tmp_path_factory.mktemp("doubt"),
+        "modeller",
+        targets=TARGETS,
+        arguments={"components": 1},
+        calibration=Spread(scales=(1, 1, 1), limits=(100, 100, 100), objects=200),
+    )
+
+
+def test_a_preset_keeps_its_doubt_and_a_table_shows_it(modeller, tmp_path):
+    from lensfinder.model import model
+    from lensfinder.training.doubt import kept
+
+    doubt = Doubt(weights=(1.0, 0, 0, 0, 0), limit=0.0, lenses=2, others=2)  # of everything
+    preset = kept(open_preset(modeller), doubt, tmp_path / "doubts")
+    assert preset.config.calibration.doubt == doubt
+    assert preset.config.calibration.limits == (100, 100, 100)
+    table = model(tiny.images(3), preset=preset.folder, output=tmp_path / "t.ecsv", report=False)
+    assert list(read_table(tmp_path / "t.ecsv")["unsure"]) == list(table["unsure"]) == [1, 1, 1]
+    assert "doubt" not in open_preset(modeller).config.as_json()["calibration"]
+
+
+def test_a_doubt_needs_the_targets_it_is_told_by(tmp_path):
+    doubt = Doubt(weights=(1.0, 0, 0, 0, 0), limit=0.0, lenses=2, others=2)
+    spread = Spread(scales=(1, 1, 1), limits=(1, 1, 1), objects=200, doubt=doubt)
+    facts = {"targets": ("theta_E", "gamma1", "gamma2"), "arguments": {"components": 1}}
+    with pytest.raises((UntrustedArtefactError, PresetError), match="a doubt is told by"):
+        tiny.save(tmp_path, "modeller", calibration=spread, **facts)
+
+
+def test_what_has_no_calibrated_posterior_learns_no_doubt(tmp_path):
+    plain = tiny.save(tmp_path, "modeller", targets=TARGETS)
+    with pytest.raises(PresetError, match="calibrate it first"):
+        add_doubt(plain)
