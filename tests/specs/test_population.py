@@ -17,6 +17,7 @@ NAMES = {
     "finder-test",
     "finder-train",
     "finder-train-real",
+    "lens-galaxies",
     "madireddy",
     "madireddy-lenses",
     "maresca2021",

@@ -62,9 +62,9 @@ class ObservingAugment(AdaptedLayer):
     def __init__(
         self,
         *,
-        flux_dex: float = 0.4,
+        flux_dex: float = 0.3,
         blur: float = 0.9,
-        noise_dex: tuple[float, float] = (-0.9, 0.7),
+        noise_dex: tuple[float, float] = (-0.9, 0.4),
         sky: float = 0.5,
         window: float = 0.25,
         group: str | None = None,
