@@ -30,6 +30,7 @@ from safetensors.numpy import load_file
 
 from lensfinder.data.manifest import MANIFEST, read_truth
 from lensfinder.data.splits import select, split_names
+from lensfinder.errors import MetricError
 from lensfinder.lensing import Ellipticity, theta_E_to_barkana
 from lensfinder.paths import real_images_dir
 from lensfinder.posterior import Posterior, has_posterior
@@ -322,17 +323,21 @@ def figures_of(recipe, predict, test) -> dict:
     if not has_posterior(answers, TARGETS):
         return found
     held = validation_objects(recipe)
-    spread = fit_spread(Posterior.of(predict(held.images), TARGETS), held.y)
-    posterior = Posterior.of(answers, TARGETS).stretched(spread.scales)
+    scales, found["not_calibrated"] = np.ones(len(TARGETS)), None
+    try:
+        scales = fit_spread(Posterior.of(predict(held.images), TARGETS), held.y).scales
+    except MetricError as error:  # too few objects, or a spread that was not learned: it is told
+        found["not_calibrated"] = str(error)
+    posterior = Posterior.of(answers, TARGETS).stretched(scales)
     inside = np.abs(posterior.cdf(test.truth) - 0.5)
     found["coverage"] = {
         name: {str(level): round(float((inside[:, k] < level / 2).mean()), 4) for level in LEVELS}
         for k, name in enumerate(TARGETS)
     }
-    found["spread_scales"] = dict(zip(TARGETS, np.round(spread.scales, 3).tolist(), strict=True))
+    found["spread_scales"] = dict(zip(TARGETS, np.round(scales, 3).tolist(), strict=True))
     stds = [posterior.std()[:, TARGETS.index("theta_E")]]
     if bare is not None:
-        without = Posterior.of(bare, TARGETS).stretched(spread.scales)
+        without = Posterior.of(bare, TARGETS).stretched(scales)
         stds.append(without.std()[:, TARGETS.index("theta_E")])
         label = np.repeat([0, 1], len(stds[0]))
         found["auc_of_no_arcs_by_theta_E_std"] = round(roc_auc(label, np.concatenate(stds)), 4)
