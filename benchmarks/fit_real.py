@@ -2,9 +2,10 @@
 
 SIE and external shear, the lens light fitted together with the source. The masks are discs about
 the middle of the image whose radius was chosen by eye so that the arcs are inside and neighbours
-are not, and so was the mean radius of the arcs. Priors are wide but for theta_E, which is flat
-within a fifth of that radius: with theta_E free (``--wide``) the over-magnified solution, whose
-source is a copy of the image, explains what the model of the lens light leaves over, and wins.
+are not. Every lens is fitted twice: with theta_E flat within a fifth of the mean radius of the arcs
+by eye, and with theta_E anywhere inside the mask. None of this is blind: masks and radii were set
+after the published values had been read. Each reconstruction is shown to the classifier of
+`lensfinder audit` and to the opinion by parity, which were not told what is published.
 
 Published are, by lens, an SIE from the same kind of data (Bolton et al. 2008; COWLS) or a power law
 with shear, whose slope need not be isothermal (Shajib et al. 2021, BDLensing). Images are looked
@@ -22,14 +23,21 @@ import numpy as np
 from _published import published_of, read_published
 from _result import write_result
 
+from lensfinder.audit import Opinion, classifier_of
+from lensfinder.audit.loop import doubts, judge
 from lensfinder.data import read_cutouts
 from lensfinder.errors import LensfinderError
 from lensfinder.fit import fit
-from lensfinder.inversion import MassPrior
+from lensfinder.inversion import MassPrior, load_relation
 from lensfinder.paths import real_images_dir
 
 NORTH_UP = (math.pi / 2, True)
 SEED = 0
+BLIND = (
+    "not blind: masks, radii of the arcs and with them the priors in theta_E were set after the "
+    "published values had been read"
+)
+NARROW, WIDE = "0.8 to 1.2 of the radius of the arcs by eye", "flat to the edge of the mask"
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,8 @@ def main():
     parser.add_argument("--only", default="", help="fit lenses whose id contains this")
     parser.add_argument("--light", default="fitted", help="none, subtracted or fitted")
     parser.add_argument("--no-shear", action="store_true")
-    parser.add_argument("--wide", action="store_true", help="theta_E anywhere inside the mask")
+    parser.add_argument("--no-wide", action="store_true", help="theta_E near the arcs only")
+    parser.add_argument("--classifier", default="forked/euclid-vis", help="or parity")
     parser.add_argument("--pages", help="folder for a page per lens and for the evaluations")
     parser.add_argument("--folder", default=None, help="where the result goes")
     options = parser.parse_args()
@@ -77,6 +86,8 @@ def main():
         print("Skipped: no real images. Set LENSFINDER_DATA, or put them in ../shared/data.")
         return
     known = read_published(folder / "known_lens_parameters.csv")
+    priors = (NARROW,) if options.no_wide else (NARROW, WIDE)
+    judges = classifier_of(options.classifier), load_relation()
     rows = []
     for images in SETS:
         if not (folder / images.folder).is_dir():
@@ -86,33 +97,70 @@ def main():
             radii = next((r for part, r in images.masks.items() if part in cutout.id), None)
             if radii is None or options.only not in cutout.id:
                 continue
-            rows.append(one(cutout, images, radii, options, folder, known))
-            show(rows[-1])
+            exposed(cutout, images.band)
+            entry = published_of(Path(cutout.path), folder, known)
+            for prior in priors:
+                found = one(cutout, images, radii, prior, options, judges)
+                rows.append(found | published(entry, images.sky))
+                show(rows[-1])
     if not rows:
         print("No lens was fitted.")
         return
     print("\n" + markdown(rows) + "\n")
     figures = {
-        "lenses": rows,
-        "summary": summarise(rows),
+        "fits": rows,
+        "summary": {
+            prior: summarise([row for row in rows if row["theta_E_prior"] == prior])
+            for prior in priors
+        },
         "lens_light": options.light,
         "shear": not options.no_shear,
-        "theta_E_prior": "wide" if options.wide else "0.8 to 1.2 of the arcs' radius by eye",
+        "blind": BLIND,
+        "classifier": options.classifier,
     }
     write_result("fit_real", figures, seed=SEED, folder=options.folder)
 
 
-def one(cutout, images, radii, options, folder, known) -> dict:
+class Judge:
+    """Follows a fit and calls its reconstruction."""
+
+    def __init__(self, classifier, relation):
+        self.classifier, self.relation, self.verdict = classifier, relation, {}
+
+    def progress(self, name, progress):
+        """Nothing."""
+
+    def fitted(self, fitted):
+        """Verdict, probabilities, opinion by parity, and what a person is told."""
+        if fitted.fit is None:
+            return
+        record, _ = judge(0, fitted.fit, [], self.classifier, self.relation)
+        self.verdict = {
+            "verdict": record.verdict,
+            **{
+                f"p_{kind}": rounded(p)
+                for kind, p in zip(("under", "correct", "over"), record.probabilities, strict=True)
+            },
+            "opinion_by_parity": record.opinion,
+            "copy_scale": rounded(record.copy_scale),
+            "doubts": doubts(record.probabilities, Opinion(record.opinion, record.copy_scale)),
+        }
+
+    def finish(self, table):
+        """Nothing."""
+
+
+def one(cutout, images, radii, prior, options, judges) -> dict:
     """Fit one lens."""
     outer, arcs = radii
-    exposed(cutout, images.band)
-    name = f"{cutout.id}-{images.band}"
+    name = f"{cutout.id}-{images.band}" + ("-wide" if prior == WIDE else "")
     pages = None if options.pages is None else Path(options.pages)
+    judged = Judge(*judges)
     started, busy = time.perf_counter(), time.process_time()
     table = fit(
         [cutout],
         lens_light=options.light,
-        prior=None if options.wide else MassPrior().uniform("theta_E", 0.8 * arcs, 1.2 * arcs),
+        prior=None if prior == WIDE else MassPrior().uniform("theta_E", 0.8 * arcs, 1.2 * arcs),
         shear=not options.no_shear,
         rings=(0.0, outer),
         band=images.band,
@@ -120,10 +168,12 @@ def one(cutout, images, radii, options, folder, known) -> dict:
         report=False if pages is None else pages / f"{name}.html",
         state=None if pages is None else pages / f"{name}.state",
         overwrite=True,
+        watch=[judged],
     )
     row = table[0]
     result = {
-        "id": name,
+        "id": f"{cutout.id}-{images.band}",
+        "theta_E_prior": prior,
         "status": str(row["status"]),
         "message": str(row["message"]),
         "mask_radius_arcsec": outer,
@@ -132,20 +182,27 @@ def one(cutout, images, radii, options, folder, known) -> dict:
         "models": int(row["evaluations"]),
         "wall_s": round(time.perf_counter() - started, 1),
         "cpu_s": round(time.process_time() - busy, 1),
+        **judged.verdict,
     }
     for column in ("theta_E", "q", "phi", "gamma1", "gamma2"):
         for ending in ("", "_std"):
             result[column + ending] = rounded(row[column + ending])
     for column in ("reduced_chi2", "magnification", "log_evidence"):
         result[column] = rounded(row[column])
-    entry = published_of(Path(cutout.path), folder, known)
-    if entry is not None:
-        shape = entry.shape(images.sky)
-        result["published_theta_E"] = rounded(entry.theta_E)
-        result["published_q"] = rounded(entry.q)
-        result["published_phi"] = None if shape is None else rounded(shape.position_angle())
-        result["reference"] = entry.reference
     return result
+
+
+def published(entry, sky) -> dict:
+    """What is published of a lens, in our convention and on the axes of the image."""
+    if entry is None:
+        return {}
+    shape = entry.shape(sky)
+    return {
+        "published_theta_E": rounded(entry.theta_E),
+        "published_q": rounded(entry.q),
+        "published_phi": None if shape is None else rounded(shape.position_angle()),
+        "reference": entry.reference,
+    }
 
 
 def exposed(cutout, band) -> None:
@@ -160,11 +217,12 @@ def exposed(cutout, band) -> None:
 
 def show(row):
     """One line per lens."""
-    words = [f"{row['id']:32}"]
+    words = [f"{row['id']:32}", row["theta_E_prior"]]
     for name in ("theta_E", "q", "phi"):
         here, there = row[name], row.get(f"published_{name}")
         words.append(f"{name} {text(here)} ± {text(row[name + '_std'])} ({text(there)})")
     words.append(f"chi2 {text(row['reduced_chi2'])}, {row['cpu_s']} s, {row['status']}")
+    words.append(f"{row.get('verdict', '-')} (parity: {row.get('opinion_by_parity', '-')})")
     print(", ".join(words), flush=True)
 
 
@@ -190,6 +248,13 @@ def summarise(rows) -> dict:
         "lenses": len(rows),
         "with_fit": sum(row["theta_E"] is not None for row in rows),
         "status_ok": sum(row["status"] == "ok" for row in rows),
+        "called_correct": sum(row.get("verdict") == "correct" for row in rows),
+        "called_correct_and_within_5_percent": sum(
+            row.get("verdict") == "correct" and near(row) for row in rows
+        ),
+        "called_correct_but_not_within_5_percent": sum(
+            row.get("verdict") == "correct" and not near(row) for row in rows
+        ),
         "theta_E_median_relative_difference": rounded(np.median(np.abs(ratio))) if pairs else None,
         "theta_E_within_5_percent": int((np.abs(ratio) < 0.05).sum()),
         "q_rms_difference": rounded(np.sqrt(np.mean([(a - b) ** 2 for a, b in shapes])))
@@ -202,19 +267,27 @@ def summarise(rows) -> dict:
     }
 
 
+def near(row) -> bool:
+    """Whether the Einstein radius is within 5 % of the published one."""
+    here, there = row["theta_E"], row.get("published_theta_E")
+    return None not in (here, there) and abs(here / there - 1.0) < 0.05
+
+
 def markdown(rows) -> str:
     """The comparison as a table for a README."""
     lines = [
-        "| lens | theta_E (published) | q (published) | phi, deg (published) | chi2 | status |",
-        "|---|---|---|---|---|---|",
+        "| lens | prior | theta_E (published) | q (published) | phi, deg (published) | chi2 "
+        "| audit (parity) | status |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        cells = [row["id"]]
+        cells = [row["id"], "wide" if row["theta_E_prior"] == WIDE else "arcs"]
         for name, factor in (("theta_E", 1.0), ("q", 1.0), ("phi", math.degrees(1.0))):
             parts = [row[name], row[name + "_std"], row.get(f"published_{name}")]
             here, error, there = (None if part is None else part * factor for part in parts)
             cells.append(f"{text(here)} ± {text(error)} ({text(there)})")
-        cells += [text(row["reduced_chi2"]), row["status"]]
+        verdict = f"{row.get('verdict', '-')} ({row.get('opinion_by_parity', '-')})"
+        cells += [text(row["reduced_chi2"]), verdict, row["status"]]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -264,9 +264,10 @@ FIT_STATUS = FlagSet(
         Flag(64, "no_errors", "the evidence does not fall in every direction: no errors"),
         Flag(128, "prior_edge", "the best model lies in the outermost 0.3 % of a prior"),
         Flag(256, "strength_at_limit", "the data do not tell how smooth the source is"),
-        Flag(512, "poor_fit", "chi^2 per degree of freedom exceeds 1.5"),
+        Flag(512, "poor_fit", "chi^2 per degree of freedom exceeds 1.3"),
         Flag(1024, "negative_light", "the fitted lens light is negative over a wide area"),
         Flag(2048, "light_off_centre", "no lens light was found near the middle of the image"),
+        Flag(4096, "faint_light", "the arcs outshine the lens, whose light they may have spoilt"),
     ),
 )
 

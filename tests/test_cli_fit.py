@@ -83,9 +83,11 @@ def test_the_command_line_and_python_agree(place, tmp_path):
     [
         (["--method", "guess"], "maximise, nested"),
         (["--lens-light", "some"], "fitted, none, subtracted"),
+        (["--lens-light", "fitted", "--light-profile", "king"], "mge, sersic"),
         (["--rings", "2"], "INNER,OUTER"),
         (["--rings", "a,b"], "number"),
         (["--prior", "nowhere.yaml"], "nowhere.yaml"),
+        (["--power-law", "--prior", "nowhere.yaml"], "nowhere.yaml"),
         (["--sigma", "theta_E=0.1"], "table of parameters"),
     ],
 )

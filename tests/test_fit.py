@@ -27,6 +27,7 @@ from lensfinder.fit.inputs import fit_input, gaussian_psf
 from lensfinder.inversion import MassModel, MassPrior
 from lensfinder.inversion.observation import trimmed_psf
 from lensfinder.tables import read_table
+from lensfinder.tables.lenses import read_lenses
 
 TRUE = MassModel(theta_E=0.8, q=0.75, phi=0.4)
 PRIOR = MassPrior().uniform("theta_E", 0.6, 1.0).fixed(x=0.0, y=0.0)
@@ -177,6 +178,18 @@ def test_a_run_with_a_state_is_not_computed_again(run, lens):
         assert again[name][0] == table[name][0] or np.isnan(again[name][0])
 
 
+def test_a_slope_has_columns_where_it_is_fitted(run, lens):
+    _, table, _ = run
+    assert "slope" not in table.colnames
+    narrow = PRIOR.fixed(e1=0.2, e2=0.2)
+    (row,) = fit([cutout_of(lens, "a")], prior=narrow, power_law=True, rings=(0.3, 1.4))
+    assert abs(row["slope"] - 2.0) < 5.0 * row["slope_std"]
+    assert 0.0 < row["slope_std"] < 0.3
+    with pytest.raises(ArgumentError, match="isothermal"):
+        read_lenses(Table(row))
+    assert read_lenses(Table(row), slopes=True).values["slope"] == row["slope"]
+
+
 def test_existing_output_is_kept(run, lens):
     folder, _, _ = run
     with pytest.raises(OutputExistsError):
@@ -197,7 +210,7 @@ def test_contradictions_are_refused(lens, wrong):
 
 
 def test_names_that_are_not_known_are_refused(lens):
-    for wrong in (dict(method="guess"), dict(lens_light="maybe")):
+    for wrong in (dict(method="guess"), dict(lens_light="maybe"), dict(light_profile="king")):
         with pytest.raises(UnknownNameError):
             fit([cutout_of(lens, "a")], **wrong)
     with pytest.raises(ArgumentError, match="fit_lens"):
@@ -217,6 +230,11 @@ def test_noise_without_a_map_is_that_of_the_border(lens):
     assert both.noise_from == "border+photons"
     assert both.noise[40, 40] == pytest.approx(np.sqrt(0.01 + 0.4), rel=0.05)
     assert both.noise[40, 40] > 5 * sky.noise[40, 40]
+    # Light of the lens that reaches the border is no noise.
+    y, x = np.mgrid[:80, :80] - 39.5
+    galaxy = 200.0 / (1.0 + np.hypot(x, y)) ** 1.5
+    bright = fit_input(cutout_of(lens, "a", bands={"VIS": (image + galaxy).astype("f4")}, rms={}))
+    assert bright.noise[0, 0] == pytest.approx(0.1, rel=0.08)
 
 
 def test_bad_pixels_are_left_out(lens):
@@ -251,8 +269,9 @@ def test_a_psf_is_trimmed_and_made():
     assert made.shape[0] % 2 == 1
     radius = (np.arange(made.shape[0]) - made.shape[0] // 2) * 0.05
     sigma = np.sqrt((made.sum(axis=0) * radius**2).sum())
-    # 0.0849 and the width of a pixel, 0.05 / sqrt(12)
-    assert sigma == pytest.approx(np.hypot(0.2 / 2.3548, 0.05 / np.sqrt(12)), rel=0.02)
+    # Without the width of a pixel, 0.05 / sqrt(12), which the inversion adds; cut at 3.5 sigma.
+    assert sigma == pytest.approx(0.2 / 2.3548, rel=0.02)
+    assert sigma < np.hypot(0.2 / 2.3548, 0.05 / np.sqrt(12)) - 0.001
     small = trimmed_psf(np.pad(made, 20), kept=0.98)
     assert small.shape[0] <= made.shape[0]
     assert small.sum() == pytest.approx(1.0)
@@ -273,5 +292,6 @@ def test_fit_flag_bits_never_change():
         "poor_fit": 512,
         "negative_light": 1024,
         "light_off_centre": 2048,
+        "faint_light": 4096,
     }
     assert FIT_STATUS.as_dict() == published

@@ -21,7 +21,7 @@ TIGHTER = 0.1  # of the tolerance, for a fit around an accepted solution
 # Flags of FIT_STATUS that make an accepted fit one for a person.
 GRAVE = (
     *("no_errors", "not_settled", "poor_fit", "prior_edge"),
-    *("strength_at_limit", "negative_light", "light_off_centre"),
+    *("strength_at_limit", "negative_light", "light_off_centre", "faint_light"),
 )
 
 

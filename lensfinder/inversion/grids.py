@@ -97,6 +97,9 @@ class AdaptiveGrid(BaseModel):
     bright : float
         How much finer where the arcs are bright: clusters hold equal sums of their signal to noise
         to this power, but one pixel at least. 0 for clusters of equal size.
+    relief : float
+        How much less smooth `gradient` regularisation keeps the source there: its weight falls as
+        the signal to noise of the arcs to this power. 0 for the same weight everywhere.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -105,6 +108,7 @@ class AdaptiveGrid(BaseModel):
     pixels: int = Field(default=800, ge=4)
     sub: int = Field(default=4, ge=1, le=16)
     bright: float = Field(default=0.0, ge=0, le=2)
+    relief: float = Field(default=0.0, ge=0, le=4)
 
     def seeds(self, observation, arcs=None):
         """Cluster centres of the fitted pixels.
@@ -120,6 +124,8 @@ class AdaptiveGrid(BaseModel):
         -------
         x, y : array (S,)
             Image-plane positions, arcsec.
+        weights : array (S,)
+            Of the regularisation, 1 for the brightest; only where there is `relief`.
 
         Raises
         ------
@@ -131,10 +137,16 @@ class AdaptiveGrid(BaseModel):
                 f"{self.pixels} source pixels need as many pixels to fit. "
                 f"Received: {len(observation)}. Ask for fewer with AdaptiveGrid(pixels=...)."
             )
-        weights = None
-        if self.bright:
-            weights = _signal(observation, arcs) ** self.bright
-        return cluster_centres(observation.x, observation.y, self.pixels, weights=weights)
+        x, y = observation.x, observation.y
+        if not (self.bright or self.relief):
+            return cluster_centres(x, y, self.pixels)
+        signal = _signal(observation, arcs)
+        weights = signal**self.bright if self.bright else None
+        centres = cluster_centres(x, y, self.pixels, weights=weights)
+        if not self.relief:
+            return centres
+        nearest = cKDTree(np.stack([x, y], axis=1)).query(np.stack(centres, axis=1))[1]
+        return *centres, (signal[nearest] / signal.max()) ** -self.relief
 
     def mesh(self, mass, seeds, rays):
         """Lay the source pixels.
@@ -143,7 +155,7 @@ class AdaptiveGrid(BaseModel):
         ----------
         mass : Mass
             Traces the cluster centres.
-        seeds : (array (S,), array (S,))
+        seeds : tuple of array (S,)
             From `seeds`.
         rays : (array (M,), array (M,))
             Not used.
@@ -153,7 +165,7 @@ class AdaptiveGrid(BaseModel):
         DelaunayMesh
             Its nodes are the traced centres.
         """
-        return DelaunayMesh(np.stack(mass.trace(*seeds), axis=1))
+        return DelaunayMesh(np.stack(mass.trace(*seeds[:2]), axis=1), *seeds[2:])
 
 
 def _signal(observation, arcs):

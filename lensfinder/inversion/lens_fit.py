@@ -11,7 +11,7 @@ from lensfinder.inversion.result import Inversion
 from lensfinder.lensing.ellipticity import Ellipticity
 
 DRAWS = 4000  # of the Gaussian about a maximum, for percentiles
-POOR = 1.5  # chi^2 per degree of freedom above which the model does not explain the image
+POOR = 1.3  # chi^2 per degree of freedom above which the model does not explain the image
 
 
 @dataclass(frozen=True)

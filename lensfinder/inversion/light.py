@@ -55,6 +55,8 @@ class LensLight:
         Whether the centre was found; else the middle of the image is taken for it.
     n : float
         Sérsic index; NaN for Gaussians.
+    derivatives : int
+        K.
     """
 
     x: float
@@ -67,6 +69,13 @@ class LensLight:
     negative: float
     centred: bool = True
     n: float = float("nan")
+    derivatives: int = 0
+
+    @property
+    def rigid(self) -> np.ndarray:
+        """Components (M + 1, H, W) without the derivatives: centre and shape as they are."""
+        end = len(self.components) - 1
+        return np.delete(self.components, np.s_[end - self.derivatives : end], axis=0)
 
     @property
     def image(self) -> np.ndarray:
@@ -163,6 +172,7 @@ def fit_light(image, noise, *, psf, pixel_scale, mask, profile: str = "mge") -> 
         components=whole,
         negative=_negative(amplitudes, whole),
         centred=bool(centred),
+        derivatives=len(turned),
         **{name: value if np.ndim(value) else float(value) for name, value in known.items()},
     )
 

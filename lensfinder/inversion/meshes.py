@@ -133,9 +133,12 @@ class DelaunayMesh:
     ----------
     nodes : array (S, 2)
         x and y, arcsec.
+    weights : array (S,) or None
+        How strongly the gradient near each node is kept small; all alike when None.
     """
 
     nodes: np.ndarray
+    weights: np.ndarray | None = None
 
     def __len__(self):
         return len(self.nodes)
@@ -209,7 +212,7 @@ class DelaunayMesh:
         """Quadratic form of the integral of |grad s|^2 over the triangles (S, S).
 
         Linear finite elements: triangle T adds ``e_i . e_j / (4 area)``, e_i the side opposite to
-        corner i.
+        corner i, times the mean weight of its corners.
         """
         simplices = self.triangulation.simplices
         corners = self.nodes[simplices]
@@ -217,6 +220,8 @@ class DelaunayMesh:
         area, squares = self.triangle_areas, (sides**2).sum(axis=(1, 2))
         plump = 4.0 * np.sqrt(3.0) * area > _FLAT * squares
         sides, area, simplices = sides[plump], area[plump], simplices[plump]
+        if self.weights is not None:
+            area = area / self.weights[simplices].mean(axis=1)
         local = np.einsum("tik,tjk->tij", sides, sides) / (4.0 * area)[:, None, None]
         rows = np.repeat(simplices, 3, axis=1).ravel()
         columns = np.tile(simplices, (1, 3)).ravel()

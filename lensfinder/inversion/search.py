@@ -329,6 +329,8 @@ def climb_parabolas(target: Target, z, *, tolerance: float = 0.1) -> Peak:
             return Peak(top, wider, volume, c + gain, roughness, definite, settled)
         highest = int(np.nanargmax(np.where(np.isfinite(heights), heights, -np.inf)))
         z = top if definite or heights[highest] < c + gain else places[highest]
+        # No posterior is wider than its prior, whose width in z is 1.
+        axes /= np.maximum(np.linalg.norm(axes, axis=0), 1.0)
         target.warm(z)
     raise AssertionError("not reached: the last round returns")
 

@@ -106,7 +106,7 @@ def test_doubtful_fits_are_for_a_person():
 
     history = audit_lens(to_audit(), procedure(), classifier=PARITY, fit=poor)
     assert history.reasons == (
-        "chi^2 per degree of freedom exceeds 1.5",
+        "chi^2 per degree of freedom exceeds 1.3",
         "the data do not tell how smooth the source is",
     )
 

@@ -137,7 +137,7 @@ def test_a_refinement_narrows_all_that_is_fitted():
         found = getattr(prior, name)
         assert (found.low + found.high) / 2 == pytest.approx(FOUND[name], abs=1e-12)
         assert found.high - found.low == pytest.approx(2 * NARROW[name], **EXACT)
-    assert set(NARROW) | {"theta_E"} == set(MassPrior().sheared().free)
+    assert set(NARROW) | {"theta_E"} == set(MassPrior().sheared().power_law().free)
 
 
 def test_no_prior_follows_an_end():

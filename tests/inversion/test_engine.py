@@ -20,6 +20,7 @@ from lensfinder.inversion import (
     invert_dense,
 )
 from lensfinder.inversion.grids import cluster_centres
+from lensfinder.inversion.meshes import DelaunayMesh
 from lensfinder.inversion.observation import checked_psf
 from lensfinder.inversion.pixels import pixel_centres
 
@@ -220,6 +221,17 @@ def test_source_pixels_follow_the_light(lens):
     other = Inverter(lens.image, lens.noise, source=finer, arcs=np.ones_like(lens.image), **words)
     x, y = other._seeds
     assert np.mean(arcs[near.query(np.stack([x, y], axis=1))[1]]) < 1.2 * brightness(even.source)
+    free = AdaptiveGrid(pixels=150, sub=1, bright=1.0, relief=2.0)
+    relieved = Inverter(lens.image, lens.noise, source=free, **words)
+    assert relieved._seeds[2].min() >= 1.0
+    assert relieved.evaluate(MASS).log_evidence != follow.evaluate(MASS).log_evidence
+    mesh, weights = free.mesh(MASS, relieved._seeds, None), relieved._seeds[2]
+    # A slope of one: the integral is the area, or the weighted one, but for flat triangles.
+    slope, plain = mesh.nodes[:, 0], DelaunayMesh(mesh.nodes).stiffness()
+    assert slope @ plain @ slope == pytest.approx(mesh.triangle_areas.sum(), rel=1e-3)
+    corners = weights[mesh.triangulation.simplices].mean(axis=1)
+    wanted = mesh.triangle_areas @ corners
+    assert slope @ mesh.stiffness() @ slope == pytest.approx(wanted, rel=1e-2)
     # As many as there are points: each its own.
     x, y = cluster_centres(np.arange(9.0), np.zeros(9), 9, weights=np.arange(1.0, 10.0) ** 3)
     assert len(set(x.tolist())) == 9

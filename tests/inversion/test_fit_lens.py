@@ -166,6 +166,10 @@ def test_lens_light_is_fitted_together_with_the_source(small):
     # Much of the light was there, and little of it is left: source and light share a bit.
     assert np.sqrt(np.mean((galaxy[inside] / small.noise) ** 2)) > 5.0
     assert np.sqrt(np.mean(left**2)) < 1.5
+    words = dict(lens_light="subtracted", light_profile="sersic", mask=small.mask)
+    sersic = fit_lens(image, small.noise, **known, **QUICK, **words)
+    assert 0.5 < sersic.light.n < 8.0
+    assert sersic.inversion.light is None, "it was taken off before"
     ignored = fit_lens(image, small.noise, **known, **QUICK, mask=small.mask)
     assert ignored.log_evidence < fit.log_evidence - 100
 

@@ -80,6 +80,8 @@ def test_a_sersic_profile_is_found_beside_its_arcs(lens, galaxy):
     assert light.sigmas == pytest.approx([0.6], abs=0.15)
     assert len(light.amplitudes) == len(light.components) == 1 + 6 + 1
     assert not light.amplitudes[1:-1].any(), "derivatives"
+    assert light.derivatives == 6
+    np.testing.assert_array_equal(light.rigid, light.components[[0, -1]])
     left = (light.image - galaxy)[disc] / lens.noise
     assert np.sqrt(np.mean(left**2)) < 2.0
     assert np.isnan(fit_light(galaxy, lens.noise, **known).n)
