@@ -17,8 +17,9 @@ from lensfinder.inversion.lens_fit import (
     reduced_chi2,
 )
 from lensfinder.inversion.memory import Memory
+from lensfinder.inversion.parabolas import climb_parabolas
 from lensfinder.inversion.priors import MassPrior
-from lensfinder.inversion.search import KEPT, STARTS, Target, climb_parabolas, local_maxima, refine
+from lensfinder.inversion.search import KEPT, STARTS, Target, local_maxima, refine
 
 EDGE = 3.0  # |z| beyond which a value lies in the outermost 0.3 % of its prior
 SCATTERS = 3.0  # about a parabola by which a point may lie above its top

@@ -9,7 +9,8 @@ import pytest
 from lensfinder.errors import CheckpointError, InversionError
 from lensfinder.inversion import MassPrior, Memory
 from lensfinder.inversion.memory import FILE, fingerprint
-from lensfinder.inversion.search import Target, climb_parabolas, local_maxima, refine
+from lensfinder.inversion.parabolas import climb_parabolas
+from lensfinder.inversion.search import Target, local_maxima, refine
 from lensfinder.lensing.ellipticity import Ellipticity
 
 PRIOR = MassPrior().uniform("theta_E", 0.2, 2.2)
