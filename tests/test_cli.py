@@ -91,7 +91,7 @@ DOORS = {
     "train": Door(
         "lensfinder.training",
         python_only={"out", "source", "validation", "listener"},
-        options_only={"output", "folds", "objects", "shards", "procedure"},
+        options_only={"output", "folds", "objects", "shards", "procedure", "split_by"},
     ),
     "adapt": Door(
         "lensfinder.adapt",

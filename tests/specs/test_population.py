@@ -9,6 +9,7 @@ from lensfinder.errors import SpecError, UnknownNameError
 from lensfinder.lensing.cosmology import distances
 from lensfinder.paths import data_specs_dir
 from lensfinder.specs import Population, load_population, population_names, read_yaml, validate
+from lensfinder.specs.derived import read_spec
 from lensfinder.specs.population import COSMOLOGIES
 
 NAMES = {
@@ -53,7 +54,9 @@ def test_the_list_of_populations_is_frozen():
 def test_every_population_loads_and_states_its_sources(name):
     population = load_population(name)
     assert population.name == name
-    found = list(priors_in(read_yaml(data_specs_dir() / "populations" / f"{name}.yaml")))
+    folder = data_specs_dir() / "populations"
+    files = {each: folder / f"{each}.yaml" for each in NAMES}
+    found = list(priors_in(read_spec(files[name], "population", files)))
     assert len(found) > 10
     for prior in found:
         assert "unit" in prior
