@@ -249,6 +249,7 @@ SYSTEM_STATUS = FlagSet(
         Flag(256, "no_posterior", "too few draws of the posterior are possible lenses"),
         Flag(512, "count_differs", "truth and prediction give different numbers of images"),
         Flag(1024, "no_partner", "the other table has no row of this id"),
+        Flag(2048, "bad_slope", "the slope of the mass is not between 1 and 3"),
     ),
 )
 
@@ -279,5 +280,6 @@ FRONT_STATUS = FlagSet(
         Flag(4, "more_sources", "the mask holds more than one source: arcs, or neighbours"),
         Flag(8, "scales_disagree", "a lens at one scale, and none at the other"),
         Flag(16, "unlike_training", "the code of the image is rarer than all but 1 in 1,000"),
+        Flag(32, "no_second_look", "the enlarged centre got no answer: that of the stamp stands"),
     ),
 )

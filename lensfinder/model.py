@@ -93,7 +93,8 @@ def model(
         ``status`` and ``message``. Numbers are NaN where status is not ``ok``. A preset with
         posteriors adds for each parameter its ``_std``, ``_p16``, ``_p50`` and ``_p84``, and
         ``unsure``: 1 where a spread is larger than for 99 of 100 lenses that the preset was
-        validated on, as for an image of no lens; the message says of what. With `clean` or
+        validated on, or where the answer is like those to galaxies that are no lenses; the message
+        says which. With `clean` or
         `mask_blobs` there is ``front_status``, which names what is doubtful about a row
         (`lensfinder.errors.FRONT_STATUS`), and of the latter ``mask_radius``.
 

@@ -8,9 +8,10 @@ from astropy.io import fits
 from lensfinder import zoo
 from lensfinder.clean import TABLE, clean
 from lensfinder.data import Cutout, read_cutouts
+from lensfinder.data.blobs import ZOOM, masked, zoom
 from lensfinder.errors import MissingBandError, OutputExistsError, PresetError, UnknownNameError
 from lensfinder.predict.cleaned_files import FileNames
-from lensfinder.predict.cleaning import doubts
+from lensfinder.predict.cleaning import doubts, sky_noise
 from lensfinder.tables import read_table
 from lensfinder.zoo import presets
 from tests import tiny
@@ -130,6 +131,28 @@ def test_an_arc_in_the_noise_is_seen_and_less_light_is_not():
     lens = 500 * np.exp(-0.5 * (x**2 + y**2) / 9)[..., None]
     assert doubts(sky + lens, 1.05 * lens) == ("", ""), "within the noise of the light itself"
     assert doubts(sky + lens, 1.5 * lens)[0] == "invented_light"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_masks_padding_and_enlarged_noise_are_no_invented_light(seed):
+    """A perfect cleaner is believed, and an arc that was not there is not."""
+    noise = np.random.default_rng(seed).normal(0, 1, (60, 60, 1))
+    y, x = np.mgrid[:60, :60] - 29.5
+    lens = (100 * np.exp(-0.5 * (x**2 + y**2) / 9))[..., None]
+    arc = (6 * np.exp(-0.5 * ((np.hypot(x, y) - 8) / 1.5) ** 2) * (y > 4))[..., None]
+    given, own = lens + noise, np.array([sky_noise(noise)])
+    inside = np.hypot(x, y) < 14
+    cut = masked(given, inside)
+    assert doubts(cut, lens, noise=own) == ("", "")
+    assert doubts(cut, lens + arc, noise=own)[0] == "invented_light"
+    wide, truth, more = (zoom(image[None])[0] for image in (given, lens, lens + arc))
+    assert doubts(wide, truth, noise=own, zoomed=1 / ZOOM) == ("", "")
+    assert doubts(wide, more, noise=own, zoomed=1 / ZOOM)[0] == "invented_light"
+    assert doubts(zoom(noise[None])[0], 0 * wide, noise=own, zoomed=1 / ZOOM) == ("", "")
+    padded = np.full((90, 90, 1), np.median(given))
+    padded[15:75, 15:75] = given
+    padded_truth = np.pad(lens, ((15, 15), (15, 15), (0, 0)))
+    assert doubts(padded, padded_truth) == ("", "")
 
 
 def test_a_denoiser_can_feed_a_deblender(folder, cleaner, tmp_path):

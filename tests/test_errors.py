@@ -87,6 +87,7 @@ def test_bits_of_systems_never_change():
         "no_posterior": 256,
         "count_differs": 512,
         "no_partner": 1024,
+        "bad_slope": 2048,
     }
     assert errors.SYSTEM_STATUS.as_dict() == published
 
@@ -98,6 +99,7 @@ def test_bits_of_the_front_end_never_change():
         "more_sources": 4,
         "scales_disagree": 8,
         "unlike_training": 16,
+        "no_second_look": 32,
     }
     assert errors.FRONT_STATUS.as_dict() == published
 

@@ -12,7 +12,7 @@ from lensfinder.inversion.lens_fit import LensFit
 from lensfinder.inversion.light import PROFILES, fit_light, refitted
 from lensfinder.inversion.memory import Memory, fingerprint
 from lensfinder.inversion.observation import trimmed_psf
-from lensfinder.inversion.parametric import METHODS, refined_maxima
+from lensfinder.inversion.parametric import METHODS, check_free, refined_maxima
 from lensfinder.inversion.pixels import annulus, pixel_centres
 from lensfinder.inversion.priors import MassPrior
 from lensfinder.inversion.regularisation import Regularisation
@@ -30,6 +30,7 @@ CORE = 3.0  # pixels about the lens in which what the light leaves over is not a
 EDGE = 3.0  # pixels beyond the annulus: wings of arcs that the light of the lens had covered
 OFFSET, LOOSE = 0.05, 0.1  # arcsec, scatter of the mass about the centre of the light
 SEARCHED_PSF = 0.9  # of the light of the PSF, in the search
+BLIND = 1e6  # times the noise of pixels that are not usable
 PASSES = 2  # searches after which the light of the lens is fitted again without the arcs found
 FAINT = 0.3  # lens light over that of the arcs, below which a mock's radius was off by five sigma
 NEGATIVE = 0.05  # of the lens light, above which the fit says so
@@ -124,6 +125,8 @@ def fit_lens(
     if not (np.isfinite(tolerance) and tolerance > 0):
         raise ArgumentError(f"The tolerance must be positive. Received: {tolerance}. Try 0.1.")
     image = np.asarray(image, dtype=np.float64)
+    if usable is not None:  # neither the light of the lens nor the arcs are looked for there
+        noise = np.where(usable, noise, BLIND * np.asarray(noise, dtype=np.float64))
     given = None if mask is None else np.asarray(getattr(mask, "pixels", mask))
     job = _Job(image, noise, psf, pixel_scale, given, usable, grid, lens_light == "fitted")
     light = None
@@ -132,6 +135,7 @@ def fit_lens(
         light = _light(image, noise, given, **known)
     setup = job.setup(light)
     asked = prior or wide_prior(setup.inverter.observation)
+    check_free(_completed(asked, light, shear, power_law))
     memory = Memory(
         folder,
         fingerprint=fingerprint(

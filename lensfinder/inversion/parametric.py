@@ -67,7 +67,7 @@ def maximise(
     """
     started = time.perf_counter()
     memory = Memory() if memory is None else memory  # an empty one is false
-    _check(prior)
+    check_free(prior)
     words = dict(progress=progress)
     search = Target(coarse or inverter, prior, memory, grid="coarse", **words)
     target = Target(inverter, prior, memory, grid="fine", **words)
@@ -174,7 +174,7 @@ def nested(
 
     started = time.perf_counter()
     memory = Memory() if memory is None else memory  # an empty one is false
-    _check(prior)
+    check_free(prior)
     search = Target(coarse or inverter, prior, memory, grid="coarse", progress=progress)
     target = Target(inverter, prior, memory, grid="fine", progress=progress)
     tops = refined_maxima(search)
@@ -232,7 +232,19 @@ _NOTHING = (
 )
 
 
-def _check(prior):
+def check_free(prior: MassPrior) -> None:
+    """Refuse priors that leave nothing to fit.
+
+    Parameters
+    ----------
+    prior : MassPrior
+        Of all parameters.
+
+    Raises
+    ------
+    ArgumentError
+        If every parameter is fixed.
+    """
     if not prior.free:
         raise ArgumentError("Every parameter is fixed: there is nothing to fit. Use `invert`.")
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from lensfinder.data import CutoutBatch
-from lensfinder.data.blobs import blob_mask, masked, zoom
+from lensfinder.data.blobs import ZOOM, blob_mask, masked, zoom
 from lensfinder.errors import FRONT_STATUS, PresetError
 from lensfinder.predict.cleaned_files import CleanedFiles
+from lensfinder.predict.cleaning import sky_noise
 from lensfinder.predict.network import Answers, Network
 from lensfinder.predict.rarity import Rarity
 
@@ -96,17 +97,20 @@ class Chain:
         """
         batch = self.network.assembled(cutouts, resample=resample, fitting=fitting)
         extra = {"front_status": np.zeros(len(cutouts), np.int64)}
+        noise = self._noise(batch)
         if self.mask_blobs:
             batch, extra["front_status"], extra["mask_radius"] = self._masked(batch)
-        answers, cleaned = self._through(batch)
+        answers, cleaned = self._through(batch, noise)
         if self.files is not None:
             self.files.write(cutouts, cleaned, overwrite=self._overwrite)
         extra["front_status"] |= self._unlike_training(answers)
         if self.multi_scale:
             centres = {name: zoom(images) for name, images in batch.images.items()}
-            again, _ = self._through(replace(batch, images=centres))
+            again, _ = self._through(replace(batch, images=centres), noise, zoomed=1.0 / ZOOM)
             first, second = answers.values[:, 0].copy(), again.values[:, 0]
             second = np.where(answers.status == 0, second, np.nan).astype(np.float32)
+            blind = (answers.status == 0) & ~np.isfinite(second)
+            extra["front_status"] |= blind * FRONT_STATUS["no_second_look"]
             extra |= {"p_lens_stamp": first, "p_lens_zoom": second}
             answers.values = np.fmax(first, second)[:, None]
         answers.extra = extra
@@ -133,11 +137,21 @@ class Chain:
                 radius[row] = np.fmax(radius[row], found.radius * group.pixel_scale)
         return replace(batch, images=images), status, radius
 
-    def _through(self, batch: CutoutBatch):
+    def _noise(self, batch: CutoutBatch):
+        """Scatter of the sky per row and band, before anything is masked; for the cleaner."""
+        if self.cleaner is None:
+            return None
+        ((_, images),) = batch.images.items()
+        noise = np.ones((len(images), images.shape[-1]))
+        for row in np.flatnonzero(batch.ok):
+            noise[row] = [sky_noise(images[row, ..., band]) for band in range(images.shape[-1])]
+        return noise
+
+    def _through(self, batch: CutoutBatch, noise, *, zoomed: float = 1.0):
         """The answers, and what the cleaner made on the way."""
         if self.cleaner is None:
             return self.network.answers(batch), None
-        cleaned = self.cleaner.answers(batch)
+        cleaned = self.cleaner.answers(batch, noise=noise, zoomed=zoomed)
         ((group, _),) = cleaned.images.items()
         good = cleaned.status == 0
         sources = np.where(good[:, None, None, None], cleaned.values[:, -1], np.float32(0))

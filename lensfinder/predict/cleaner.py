@@ -5,6 +5,7 @@ import numpy as np
 from lensfinder.errors import STATUS, PresetError
 from lensfinder.predict.cleaning import doubts
 from lensfinder.predict.network import BATCH_SIZE, Answers, Network
+from lensfinder.tables import clean_message
 from lensfinder.zoo import fixed_predict
 from lensfinder.zoo.presets import preset_table
 
@@ -79,13 +80,17 @@ class Cleaner:
         """
         return self.answers(self.first.assembled(chunk, **options))
 
-    def answers(self, batch) -> Answers:
+    def answers(self, batch, *, noise=None, zoomed: float = 1.0) -> Answers:
         """Cleaned images of images that fit.
 
         Parameters
         ----------
         batch : CutoutBatch
             From `Network.assembled`.
+        noise : array (N, bands) or None
+            Scatter of the sky, if the images themselves no longer show it (`doubts`).
+        zoomed : float
+            How much the images were enlarged.
 
         Returns
         -------
@@ -103,9 +108,12 @@ class Cleaner:
             second[bad] = np.nan
             broken = ~bad & ~np.isfinite(second).all(axis=(1, 2, 3, 4))
             answers.status[broken] |= STATUS["no_score"]
+            for row in np.flatnonzero(broken):
+                answers.messages[row] = clean_message(STATUS.explain(STATUS["no_score"]))
             answers.values = np.concatenate([answers.values, second], axis=1)
         for row in np.flatnonzero(answers.status == 0):
-            doubt, words = doubts(given[row], answers.values[row, -1])
+            own = None if noise is None else noise[row]
+            doubt, words = doubts(given[row], answers.values[row, -1], noise=own, zoomed=zoomed)
             if doubt:
                 answers.status[row] |= STATUS[doubt]
                 answers.messages[row] = words

@@ -9,9 +9,10 @@ SHARE = 0.1  # of the light itself: noise grows with it
 FEWEST = 5  # pixels that stand out together
 PLATEAU = 4  # pixels of exactly the brightest value; noise makes no two alike
 BRIGHT = 20.0  # sigma; a plateau below is no core
+CONSTANT = 0.1  # of all pixels: so many of one value are padding or a mask, and no sky
 
 
-def doubts(given, cleaned) -> tuple[str, str]:
+def doubts(given, cleaned, *, noise=None, zoomed: float = 1.0) -> tuple[str, str]:
     """Why a cleaned image should not be handed on.
 
     Parameters
@@ -20,6 +21,11 @@ def doubts(given, cleaned) -> tuple[str, str]:
         What the network was shown.
     cleaned : array (H, W, bands)
         What it made of it.
+    noise : array (bands,) or None
+        Scatter of the sky; that of the image given by default. To be said of images of which much
+        was masked.
+    zoomed : float
+        How much an image was enlarged after its noise came in: neighbouring pixels share it then.
 
     Returns
     -------
@@ -28,15 +34,15 @@ def doubts(given, cleaned) -> tuple[str, str]:
     """
     for band in range(given.shape[-1]):
         image, answer = given[..., band], cleaned[..., band]
-        noise = sky_noise(image)
+        scatter = sky_noise(image) if noise is None else float(noise[band])
         top = image.max()
         plateau = int(np.sum(image == top))
-        if plateau >= PLATEAU and top > np.median(image) + BRIGHT * noise:
+        if plateau >= PLATEAU and top > np.median(image) + BRIGHT * scatter:
             return (
                 "saturated",
                 f"{plateau} pixels of band number {band + 1} share the value {top:g}",
             )
-        more = invented(image, answer, noise)
+        more = invented(image, answer, scatter * zoomed)
         if np.sum(more) >= FEWEST:
             return (
                 "invented_light",
@@ -54,7 +60,7 @@ def invented(image, answer, noise: float) -> np.ndarray:
     image, answer : array (H, W)
         One band, given and cleaned.
     noise : float
-        Scatter of the sky.
+        Scatter of the sky; of an image that was enlarged f times, f times that.
 
     Returns
     -------
@@ -75,13 +81,16 @@ def sky_noise(image) -> float:
     Parameters
     ----------
     image : array
-        Finite pixels of one band.
+        Finite pixels of one band. A value that a tenth of them share is left out: padding.
 
     Returns
     -------
     float
         Above zero.
     """
+    values, counts = np.unique(image, return_counts=True)
+    if len(values) > 1 and counts.max() > CONSTANT * np.size(image):
+        image = np.asarray(image)[image != values[counts.argmax()]]
     middle, low = np.percentile(image, (50.0, 15.87))
     return float(max(middle - low, np.finfo(np.float32).tiny))
 

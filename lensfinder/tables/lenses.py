@@ -100,7 +100,7 @@ def possible(values) -> dict[str, np.ndarray]:
     Parameters
     ----------
     values : mapping of str to array
-        ``theta_E, e1, e2, q, gamma1, gamma2``, and redshifts if there are any.
+        ``theta_E, e1, e2, q, gamma1, gamma2``, and slopes and redshifts if there are any.
 
     Returns
     -------
@@ -115,6 +115,8 @@ def possible(values) -> dict[str, np.ndarray]:
             & (np.hypot(values["e1"], values["e2"]) < 1),
             "bad_shear": np.hypot(values["gamma1"], values["gamma2"]) < 1,
         }
+        if "slope" in values:
+            checks["bad_slope"] = (values["slope"] > 1) & (values["slope"] < 3)
         if "z_lens" in values and "z_src" in values:
             near, far = values["z_lens"], values["z_src"]
             checks["bad_redshift"] = (near > 0) & (near < far) & (far <= 20)

@@ -14,6 +14,7 @@ import numpy as np
 from lensfinder.errors import MetricError, PresetError
 from lensfinder.posterior import Posterior, has_posterior
 from lensfinder.training.evaluation import MockSample, headline, score_mocks
+from lensfinder.training.recipe_data import DRAWN
 from lensfinder.zoo import fixed_predict, open_preset, save_preset
 from lensfinder.zoo.calibration import SHAPE, Doubt
 
@@ -123,7 +124,9 @@ def add_doubt(name_or_path, place=None, *, population=POPULATION, size=SIZE, see
             f"{preset.name} has no calibrated posterior. Train one with components: 1 or more, and "
             "calibrate it first."
         )
-    sample = MockSample(preset.contract.survey, population, size, seed)
+    data = preset.metrics.get("data", {})  # drawn as the images of its own validation were
+    drawn = {key: data[key] for key in (*DRAWN, "plane") if key in data}
+    sample = MockSample(preset.contract.survey, population, size, seed, **drawn)
     scored = score_mocks(fixed_predict(model), sample, contract=preset.contract)
     label = np.asarray(scored.truth["label"]) > 0
     kinds = np.where(label, "lens", np.asarray(scored.truth["class"]).astype(str))

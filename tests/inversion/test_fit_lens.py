@@ -23,6 +23,7 @@ from lensfinder.inversion import (
     Regularisation,
     maximise,
     nested,
+    one_lens,
 )
 from lensfinder.inversion.light_profiles import gaussian_components
 from lensfinder.lensing.ellipticity import Ellipticity
@@ -263,3 +264,28 @@ def test_arguments_that_cannot_be_are_refused(small):
     fixed = NARROW.fixed(theta_E=0.8, e1=0, e2=0)
     with pytest.raises(ArgumentError, match="nothing to fit"):
         fit_lens(small.image, small.noise, **small.known, **QUICK, prior=fixed)
+
+
+def test_nothing_free_is_said_before_the_light_of_the_lens_is_told_apart(rng):
+    image, noise = np.abs(rng.normal(1, 0.1, (40, 40))), np.full((40, 40), 0.1)
+    nothing = MassPrior().fixed(theta_E=1.0, e1=0.1, e2=0.0, x=0.0, y=0.0)
+    disc = np.hypot(*(np.mgrid[:40, :40] - 19.5)) < 15
+    with pytest.raises(ArgumentError, match="Every parameter is fixed"):
+        fit_lens(
+            image, noise, psf=None, pixel_scale=0.1, prior=nothing, mask=disc, lens_light="fitted"
+        )
+
+
+def test_pixels_that_are_not_usable_do_not_move_the_light_of_the_lens(rng):
+    y, x = np.mgrid[:60, :60] - 29.5
+    clean = 50.0 * np.exp(-np.hypot(x, y) / 4)
+    image = clean + rng.normal(0, 0.1, clean.shape)
+    bad = np.zeros(clean.shape, bool)
+    bad[33:40, 33:40] = True  # dead
+    image[bad] = 0.0
+    noise = np.where(bad, one_lens.BLIND * 0.1, 0.1)
+    words = dict(psf=None, pixel_scale=0.1, profile="mge")
+    spoilt = one_lens._light(image, 0.1, None, **words)
+    mended = one_lens._light(image, noise, None, **words)
+    assert mended.q > 0.98  # the galaxy is round
+    assert spoilt.q < 0.98 or np.hypot(spoilt.x, spoilt.y) > 0.02
