@@ -97,3 +97,8 @@ def _cpu_model() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def preset_label(preset) -> str:
+    """A preset's name; of a folder only the last part, since results name no place."""
+    return Path(preset).name if Path(preset).is_dir() else str(preset)

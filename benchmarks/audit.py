@@ -102,6 +102,17 @@ def errors_of(rounds, truths):
     }
 
 
+def within_one_sigma(fitted):
+    """Share of the lenses with the right solution whose true radius lies within one sigma."""
+    pulls = [
+        abs(history.last.mass.theta_E - truth.theta_E) / history.last.parameters["theta_E"]["std"]
+        for history, truth in fitted
+        if class_of(history.last.mass.theta_E, truth.theta_E) == "correct"
+        and history.last.parameters["theta_E"]["std"] > 0
+    ]
+    return float(np.mean(np.array(pulls) < 1)) if pulls else None
+
+
 def figures_of(histories, truths, seconds, rounds):
     """What came out of one start."""
     fitted = [(h, t) for h, t in zip(histories, truths, strict=True) if h.rounds]
@@ -129,6 +140,7 @@ def figures_of(histories, truths, seconds, rounds):
             [h.rounds[0] for h, _ in fitted], [t for _, t in fitted]
         ),
         "errors_at_the_end": errors_of([h.last for h, _ in fitted], [t for _, t in fitted]),
+        "right_ones_with_theta_E_within_one_sigma": within_one_sigma(fitted),
         "fits_per_lens": float(np.mean([len(h.rounds) for h, _ in fitted])),
         "models_per_lens": float(
             np.mean([sum(r.evaluations for r in h.rounds) for h, _ in fitted])

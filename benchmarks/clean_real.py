@@ -19,7 +19,7 @@ import numpy as np
 from _gallery import write_gallery
 from _paint_inputs import holismokes
 from _real_objects import layout
-from _result import write_result
+from _result import preset_label, write_result
 from scipy import ndimage, optimize
 
 from lensfinder.data import Cutout, assemble
@@ -76,11 +76,11 @@ def run(folder, options) -> dict:
     missing = [band for band in bands if band not in "griz"]
     if missing:
         raise LensfinderError(f"The real images have griz. The cleaner takes {', '.join(bands)}.")
-    figures = {"cleaner": _label(options.cleaner), "arcs": arcs_beside_truth(cleaner, arcs)}
+    figures = {"cleaner": preset_label(options.cleaner), "arcs": arcs_beside_truth(cleaner, arcs)}
     sets = objects(folder, galaxies, arcs, options.blends)
     scores = {}
     if options.finder:
-        figures["finder"] = _label(options.finder)
+        figures["finder"] = preset_label(options.finder)
         figures["find"], scores = scored(sets, options)
     if options.pages is not None:
         write_page(Path(options.pages) / "clean_real.html", cleaner, sets, scores)
@@ -303,10 +303,6 @@ def markdown(figures) -> str:
             kind = "lenses" if found["lenses"] else "no lenses"
             lines.append(f"| {name} ({found['objects']} {kind}) | {cells} |")
     return "\n".join(lines)
-
-
-def _label(preset) -> str:
-    return Path(preset).name if Path(preset).is_dir() else str(preset)
 
 
 if __name__ == "__main__":

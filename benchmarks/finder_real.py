@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from _gallery import write_gallery
 from _real_objects import hubble_objects, one_band, read_objects
-from _result import write_result
+from _result import preset_label, write_result
 
 from lensfinder.errors import LensfinderError
 from lensfinder.find import FINDER, find, ranks
@@ -66,7 +66,7 @@ def run(folder, options) -> dict:
     (group,) = preset.contract.groups
     population = preset.metrics.get("data", {}).get("population", "finder-test")
     thresholds = mock_thresholds(predict, survey, population, options.mocks)
-    result = {"finder": _label(options.finder), "mocks": thresholds}
+    result = {"finder": preset_label(options.finder), "mocks": thresholds}
     hubble = hubble_objects(survey, count=options.hubble, seed=SEED) if options.hubble else []
     even = [k for k, each in enumerate(hubble) if not is_odd(each.id)]
     for name, as_survey in WAYS.items():
@@ -225,11 +225,6 @@ def markdown(figures) -> str:
 
 def _share(hits) -> float:
     return round(float(np.mean(hits)), 4)
-
-
-def _label(preset) -> str:
-    """A preset's name; of a folder only the last part, since results name no place."""
-    return Path(preset).name if Path(preset).is_dir() else str(preset)
 
 
 if __name__ == "__main__":

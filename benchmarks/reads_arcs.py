@@ -15,10 +15,9 @@ them (HOLISMOKES IX, on mocks of its own kind) has the figures in `OPEN`.
 
 import argparse
 import time
-from pathlib import Path
 
 import numpy as np
-from _result import write_result
+from _result import preset_label, write_result
 
 from lensfinder.data.twins import without_arcs
 from lensfinder.errors import LensfinderError
@@ -63,7 +62,7 @@ def main():
     options = parser.parse_args()
     started = time.perf_counter()
     try:
-        found = {_label(name): judge(name, options) for name in options.modeller}
+        found = {preset_label(name): judge(name, options) for name in options.modeller}
     except LensfinderError as error:  # typed: a preset that is not there, or no modeller
         raise SystemExit(f"{type(error).__name__}: {error}") from error
     figures = {"goals": GOALS, "open_network": OPEN, "modellers": found}
@@ -295,11 +294,6 @@ def reached(found) -> dict:
         < GOALS["bias_at_large_theta_E_at_most_arcsec"],
         "turned": views < GOALS["theta_E_sd_over_views_at_most_arcsec"],
     }
-
-
-def _label(preset) -> str:
-    """A preset's name; of a folder only the last part, since results name no place."""
-    return Path(preset).name if Path(preset).is_dir() else str(preset)
 
 
 # --- words ----------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from _published import published_of, read_published, sky_of
-from _result import write_result
+from _result import preset_label, write_result
 
 from lensfinder.data import load_layout, read_cutouts
 from lensfinder.data.tiles import cut, detect
@@ -123,7 +123,7 @@ def run(folder, presets, galaxies) -> dict:
         skipped.append(TILE)
         print(f"Skipped the KiDS tile: there is no folder {TILE}.")
     return {
-        **{task: _label(preset) for task, preset in presets.items()},
+        **{task: preset_label(preset) for task, preset in presets.items()},
         "notes": {images.name: images.note for images in SETS},
         "lenses": lenses,
         "summary": summary,
@@ -152,11 +152,6 @@ def markdown(figures) -> str:
         tile = {**tile, "images": tile["galaxies"]}
         rows.append(["KiDS galaxies (no lenses)", *(_text(tile.get(name)) for name in names)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _label(preset) -> str:
-    """A preset's name; of a folder only the last part, since results name no place."""
-    return Path(preset).name if Path(preset).is_dir() else str(preset)
 
 
 # --- lenses ---------------------------------------------------------------------------------------

@@ -11,12 +11,11 @@ is tuned on these images. The finder must take one image of one band.
 
 import argparse
 import time
-from pathlib import Path
 
 import numpy as np
 from _gallery import write_gallery
 from _real_objects import one_band, read_objects
-from _result import write_result
+from _result import preset_label, write_result
 
 from lensfinder.data.twins import apodising_window, lens_light, observed, sky_noise
 from lensfinder.errors import LensfinderError
@@ -62,7 +61,7 @@ def run(folder, finder, *, page=None) -> dict:
     def score(stamps):
         return predict({group.name: np.stack(stamps)[..., None].astype(np.float32)})[:, 0]
 
-    result, sections = {"finder": _label(finder), "goal_auc": GOAL_AUC}, []
+    result, sections = {"finder": preset_label(finder), "goal_auc": GOAL_AUC}, []
     for name, as_survey in WAYS.items():
         # noise is added after the twin is made, so that both have the same
         objects, left_out = read_objects(
@@ -211,11 +210,6 @@ def markdown(figures) -> str:
         )
         lines.append(f"| {name} | {row['objects']} | {words} |")
     return "\n".join(lines)
-
-
-def _label(preset) -> str:
-    """A preset's name; of a folder only the last part, since results name no place."""
-    return Path(preset).name if Path(preset).is_dir() else str(preset)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from lensfinder.inversion.regularisation import Regularisation
 from lensfinder.inversion.search import Target
 
 MOST_PIXELS, FEWEST_PIXELS = 500, 60  # of the source
-BRIGHT = 0.5  # how source pixels follow the light of the arcs: evidence rises by 4 to 350
+BRIGHT = 0.5  # how source pixels follow the light of the arcs
 # How its smoothness does, beside the light of a lens: of mocks of pearson2019, whose sources are
 # sharp, the log evidence rises by 100 to 400, and the maximum comes to lie at the truth.
 RELIEF = 2.0

@@ -29,7 +29,8 @@ class ObservingAugment(AdaptedLayer):
     * noise: for three of four objects, of sigma ``sigma0 10^U(noise_dex)``, from white to
       correlated over neighbouring pixels, as drizzled images have it;
     * sky: a constant and a slope, each N(0, sky) in units of sigma0;
-    * a round window that takes the stamp to zero at its edge, for a share `window` of the objects.
+    * a round window that takes the (square) stamp to zero at its edge, for a share `window` of the
+      objects.
 
     One draw holds for all bands of an object, but for the pixels of the noise. `adapt` sets
     ``sigma0`` per band, the noise of the images. It goes before the stretch, on images in e-/s.
@@ -113,6 +114,8 @@ class ObservingAugment(AdaptedLayer):
     def call(self, inputs, training=False):
         if not training:
             return inputs
+        from lensfinder.data.twins import apodising_window
+
         count, height, width, _ = ops.shape(inputs)
         draws = ops.reshape(
             keras.random.uniform((9, count), seed=self.generator), (9, count, 1, 1, 1)
@@ -125,7 +128,8 @@ class ObservingAugment(AdaptedLayer):
         images = (1.0 - share) * images + share * smooth
         images = images + self.sigma0 * self._noise(ops.shape(inputs), draws[4:7])
         images = images + self.sigma0 * self._sky(count, height, width)
-        inside = ops.where(draws[7] < self.window, _window(height, width), 1.0)
+        edge = apodising_window(height).astype(np.float32)[None, :, :, None]
+        inside = ops.where(draws[7] < self.window, edge, 1.0)
         return images * inside
 
     def _noise(self, shape, draws):
@@ -177,12 +181,3 @@ def _smoothed(images, sigma: float):
             cut[axis] = slice(shift, shift + size)
             images = images + weight * padded[tuple(cut)]
     return images
-
-
-def _window(height: int, width: int):
-    """One in the middle, zero at the edge: a cosine over the outer 15 % of the radius."""
-    y = (np.arange(height) - (height - 1) / 2) / (height / 2)
-    x = (np.arange(width) - (width - 1) / 2) / (width / 2)
-    radius = np.hypot(y[:, None], x[None, :])
-    edge = np.clip((1.0 - radius) / 0.15, 0.0, 1.0)
-    return (0.5 - 0.5 * np.cos(math.pi * edge)).astype(np.float32)[None, :, :, None]
