@@ -140,7 +140,7 @@ def clean(
     columns.update(status=common["status"], message=common["message"])
     options = {
         "output": place,
-        "model": preset,
+        "preset": preset,
         "denoiser": denoiser,
         "intermediate": intermediate,
         "tiles": tiles,

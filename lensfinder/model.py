@@ -4,6 +4,7 @@ import numpy as np
 
 from lensfinder.errors import STATUS
 from lensfinder.lensing.ellipticity import Ellipticity
+from lensfinder.lensing.shape_draws import near_angle
 from lensfinder.predict import (
     BATCH_SIZE,
     Chain,
@@ -94,8 +95,8 @@ def model(
         posteriors adds for each parameter its ``_std``, ``_p16``, ``_p50`` and ``_p84``, and
         ``unsure``: 1 where a spread is larger than for 99 of 100 lenses that the preset was
         validated on, or where the answer is like those to galaxies that are no lenses; the message
-        says which. With `clean` or
-        `mask_blobs` there is ``front_status``, which names what is doubtful about a row
+        says which. Quantiles of ``phi`` lie about it, and so may be beyond (-pi/2, pi/2]. With
+        `clean` or `mask_blobs` there is ``front_status``, which names what is doubtful about a row
         (`lensfinder.errors.FRONT_STATUS`), and of the latter ``mask_radius``.
 
     Raises
@@ -197,6 +198,12 @@ def parameter_columns(names, values, *, limits=None) -> tuple[dict[str, np.ndarr
                 [remarks[row]], ["the predicted ellipticity is beyond 1, so q and phi do not exist"]
             )[0]
     columns |= given
+    turning = [name for name in ("phi_p16", "phi_p50", "phi_p84") if name in columns]
+    if turning:  # `phi` is rounded: beside +-90 degrees its sign may not be that of the posterior's
+        lines = near_angle(np.stack([columns[name] for name in turning]), columns["phi"])
+        columns |= {
+            name: line.astype(np.float32) for name, line in zip(turning, lines, strict=True)
+        }
     if limits:
         columns["unsure"] = _unsure(columns, limits, remarks)
     return columns, remarks

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lensfinder.errors import ArgumentError, PresetError
-from lensfinder.lensing.shape_draws import shape_spreads
+from lensfinder.lensing.shape_draws import near_angle, shape_spreads
 
 QUANTILES = (0.16, 0.5, 0.84)
 DRAWS = 512  # per lens for q and phi: their quantiles are good to a twentieth of their spread
@@ -315,7 +315,8 @@ class Posterior:
         dict of str to array (N,) float32
             ``<target>_std``, ``_p16``, ``_p50``, ``_p84``, and where e1 and e2 are among the
             targets the same of ``q`` and ``phi``, from draws (`shape_spreads`): the same normal
-            numbers serve all lenses, so a row does not depend on its neighbours.
+            numbers serve all lenses, so a row does not depend on its neighbours. Quantiles of phi
+            lie about the angle of the mean e1 and e2, and so may be beyond (-pi/2, pi/2].
         """
         std, quantiles = self.std(), self.quantiles()
         found = {}
@@ -339,6 +340,8 @@ class Posterior:
             lines = shape_spreads(e1 + l11 * u, e2 + l21 * u + l22 * v, QUANTILES)
             for name, values in lines.items():
                 found[name][:, part] = values
+        e1, e2 = shape.mean().T
+        found["phi"][1:] = near_angle(found["phi"][1:], 0.5 * np.arctan2(e2, e1))
         return found
 
 

@@ -73,9 +73,16 @@ def test_the_command_line_and_python_agree(place, tmp_path):
     again = command("fit", place / "images", "-o", out, *words)
     assert again.exit_code == 2
     assert "--overwrite" in again.stderr
-    other = command("fit", place / "images", "-o", out, "--rings", "0.3,1.4", "--overwrite")
+    out.unlink()  # as if it had been interrupted
+    (tmp_path / "fits.report.html").unlink()
+    narrow = [*words[:3], "0.3,1.3"]
+    other = command("fit", place / "images", "-o", out, *narrow)
     assert other.exit_code == 2
     assert "holds another fit" in other.stderr
+    assert "--overwrite" in other.stderr
+    replaced = command("fit", place / "images", "-o", out, *narrow, "--overwrite")
+    assert replaced.exit_code == 0, replaced.output
+    assert read_table(out)["n_pix"][0] < here["n_pix"][0]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import multivariate_normal, norm
 
 from lensfinder.errors import ArgumentError, PresetError
-from lensfinder.lensing.shape_draws import shape_spreads
+from lensfinder.lensing.shape_draws import near_angle, shape_spreads
 from lensfinder.posterior import QUANTILES, Posterior, has_posterior, spread_names
 
 TARGETS = ("theta_E", "e1", "e2")
@@ -132,6 +132,32 @@ def test_angles_go_round():
     assert_allclose(found["q"][2], np.sqrt(0.6 / 1.4), rtol=1e-9)
     none = shape_spreads(np.full((50, 1), 2.0), np.zeros((50, 1)), QUANTILES)
     assert np.isnan(none["q"]).all()
+
+
+def test_quantiles_of_an_angle_lie_beside_the_angle_of_the_mean(rng):
+    # lenses whose angle is next to +-90 degrees on either side; the second Gaussian lies across
+    rows = 400
+    given = answers(rng, rows=rows, components=2)
+    posterior = Posterior.of(given, TARGETS)
+    angles = np.pi / 2 + rng.uniform(-0.05, 0.05, rows)
+    for k, turn in ((0, angles), (1, -angles)):
+        posterior.means[k, :, 1:] = 0.4 * np.stack([np.cos(2 * turn), np.sin(2 * turn)], axis=1)
+    posterior = Posterior(TARGETS, posterior.weights, posterior.means, 0.1 * posterior.factors)
+    columns, mean = posterior.columns(), posterior.mean()
+    phi = 0.5 * np.arctan2(mean[:, 2], mean[:, 1])
+    p16, p50, p84 = (columns[f"phi_{name}"] for name in ("p16", "p50", "p84"))
+    assert ((p16 <= p50) & (p50 <= p84)).all()
+    assert (np.abs(p50 - phi) < 0.2).all()  # rad; half a turn is 3.1
+    assert (np.abs(phi) > 1.4).all(), "the angles are where they jump"
+    assert ((p16 < -np.pi / 2) | (p84 > np.pi / 2)).any()
+
+
+def test_angles_are_turned_by_half_turns_alone():
+    lines = np.array([[1.5, -1.6, np.nan, 0.1], [1.6, -1.5, np.nan, 0.2], [1.7, -1.4, np.nan, 0.3]])
+    turned = near_angle(lines, np.array([-1.55, 1.55, 0.0, np.nan]))
+    assert_allclose(turned[:, :2], lines[:, :2] + np.array([-np.pi, np.pi]), rtol=1e-12)
+    assert np.isnan(turned[:, 2]).all()
+    assert_allclose(turned[:, 3], lines[:, 3], rtol=1e-12)
 
 
 def test_answers_without_a_posterior_are_told_apart(rng):

@@ -13,6 +13,7 @@ def _layers(text: str | None) -> str | int | None:
     return int(text) if text is not None and text.isdigit() else text
 
 
+@options.block("fitting", options.fitting, without=["band_map"])
 def adapt(
     preset: Annotated[str, typer.Argument(help="The base: name or folder of a preset.")],
     labelled: Annotated[
@@ -39,12 +40,7 @@ def adapt(
     seed: Annotated[int | None, typer.Option(help="Of folds, order and augmentation.")] = None,
     layout: options.Layout = None,
     resample: options.Resample = False,
-    calibrate: options.Calibrate = False,
-    pad: options.Pad = False,
-    max_bad_fraction: options.MaxBad = None,
-    assume_pixel_scale: options.AssumeScale = None,
-    assume_unit: options.AssumeUnit = None,
-    assume_zero_point: options.AssumeZeroPoint = None,
+    fitting=None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Adapt a preset to another survey with a few labelled images; the base stays as it is."""
@@ -69,15 +65,7 @@ def adapt(
         view=validate(View, view, "the options of adapt"),
         tuning=validate(Tuning, tuning, "the options of adapt"),
         layout=layout,
-        fitting=options.fitting(
-            calibrate,
-            None,
-            pad,
-            max_bad_fraction,
-            assume_pixel_scale,
-            assume_unit,
-            assume_zero_point,
-        ),
+        fitting=fitting,
         resample=resample,
         overwrite=overwrite,
         note=lambda text: typer.echo(text, err=True),

@@ -7,7 +7,6 @@ import typer
 
 from lensfinder._commands import options
 from lensfinder._commands.counter import AuditCounter
-from lensfinder._commands.delays import numbers
 from lensfinder._commands.quiet import quietly
 
 Classifier = Annotated[
@@ -18,6 +17,7 @@ Relation = Annotated[
 ]
 
 
+@options.block("terms", options.mass_fit)
 def audit(
     images: Annotated[
         list[str] | None, typer.Argument(help="FITS, HDF5 or npz files of lenses, folders.")
@@ -26,27 +26,7 @@ def audit(
     classifier: Classifier = None,
     relation: Relation = None,
     rounds: Annotated[int | None, typer.Option(help="Most refits after the first fit.")] = None,
-    parameters: Annotated[
-        Path | None, typer.Option(help="Table of `model`: the prior of the first fit.")
-    ] = None,
-    sigma: Annotated[
-        str | None, typer.Option(help="Errors that this table lacks, e.g. theta_E=0.1,e1=0.1.")
-    ] = None,
-    method: Annotated[str | None, typer.Option(help="maximise (the default) or nested.")] = None,
-    seed: options.Seed = None,
-    lens_light: Annotated[
-        str | None, typer.Option(help="none (the default), subtracted or fitted.")
-    ] = None,
-    shear: Annotated[bool, typer.Option("--shear", help="Fit an external shear, too.")] = False,
-    band: Annotated[str | None, typer.Option(help="Which band, where there are several.")] = None,
-    layout: options.Layout = None,
-    psf_fwhm: Annotated[
-        float | None, typer.Option(help="Arcsec, of a Gaussian PSF, where files have none.")
-    ] = None,
-    exposure: Annotated[
-        float | None, typer.Option(help="Seconds, for photon noise where files have no noise map.")
-    ] = None,
-    assume_pixel_scale: options.AssumeScale = None,
+    terms=None,
     source: Annotated[
         Path | None, typer.Option(help="A source made elsewhere, FITS; with --residual.")
     ] = None,
@@ -56,6 +36,9 @@ def audit(
     ] = None,
     source_scale: Annotated[float | None, typer.Option(help="Arcsec/pixel of --source.")] = None,
     pixel_scale: Annotated[float | None, typer.Option(help="Arcsec/pixel of --residual.")] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="Observed image without lens light, FITS, for the parity.")
+    ] = None,
     theta_e: Annotated[
         float | None, typer.Option("--theta-E", help="Its Einstein radius, arcsec.")
     ] = None,
@@ -65,6 +48,8 @@ def audit(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Fit lenses, tell unphysical sources from true ones, and fit again; or judge others' fits."""
+    where, model, reading = terms
+    scale = reading.pop("assume_pixel_scale", None)
     shared = options.given(classifier=classifier, relation=relation)
     elsewhere = [name for name in (source, pyautolens, coolest) if name is not None]
     if len(elsewhere) + bool(images) != 1:
@@ -73,7 +58,7 @@ def audit(
         with quietly():
             from lensfinder.audit import audit_given
         found = _reconstruction(
-            source, residual, noise, source_scale, pixel_scale, theta_e, pyautolens, coolest
+            source, residual, noise, source_scale, pixel_scale, theta_e, pyautolens, coolest, image
         )
         table = audit_given([found], output=output, report=report, overwrite=overwrite, **shared)
     else:
@@ -84,39 +69,29 @@ def audit(
             table = run(
                 images,
                 output=output,
-                reading=Reading(
-                    band=band,
-                    layout=layout,
-                    psf_fwhm=psf_fwhm,
-                    exposure=exposure,
-                    pixel_scale=assume_pixel_scale,
-                ),
-                fitting=options.given(method=method, lens_light=lens_light) | {"shear": shear},
+                reading=Reading(**reading, **options.given(pixel_scale=scale)),
+                fitting=model,
                 report=report,
                 overwrite=overwrite,
                 watch=[counter],
                 **shared,
-                **options.given(
-                    parameters=parameters,
-                    sigma=numbers(sigma),
-                    rounds=rounds,
-                    seed=seed,
-                ),
+                **where,
+                **options.given(rounds=rounds),
             )
     _say(table, output, report)
 
 
 def _reconstruction(
-    source, residual, noise, source_scale, pixel_scale, theta_E, pyautolens, coolest
+    source, residual, noise, source_scale, pixel_scale, theta_E, pyautolens, coolest, image
 ):
     from lensfinder import audit
 
     if pyautolens is not None:
-        return audit.read_pyautolens(pyautolens, pixel_scale=pixel_scale)
+        return audit.read_pyautolens(pyautolens, pixel_scale=pixel_scale, image=image)
     if residual is None:
         raise typer.BadParameter("A verdict needs the residual too: give --residual.")
     if coolest is not None:
-        return audit.read_coolest(coolest, residual=residual, noise=noise)
+        return audit.read_coolest(coolest, residual=residual, noise=noise, image=image)
     return audit.read_images(
         source,
         residual,
@@ -124,6 +99,7 @@ def _reconstruction(
         source_scale=source_scale,
         pixel_scale=pixel_scale,
         theta_E=theta_E,
+        image=image,
     )
 
 

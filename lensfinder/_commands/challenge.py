@@ -26,6 +26,7 @@ def challenge_list() -> None:
 
 
 @challenge.command("read")
+@options.block("fitting", options.fitting, without=["assume_pixel_scale"])
 def challenge_read(
     name: _Name,
     images: _Images,
@@ -33,20 +34,12 @@ def challenge_read(
     catalogue: _Catalogue = None,
     survey: Annotated[str | None, typer.Option(help="By default the challenge's own.")] = None,
     resample: options.Resample = False,
-    calibrate: options.Calibrate = False,
-    band_map: options.BandMap = None,
-    pad: options.Pad = False,
-    max_bad_fraction: options.MaxBad = None,
-    assume_unit: options.AssumeUnit = None,
-    assume_zero_point: options.AssumeZeroPoint = None,
+    fitting=None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Write labelled objects as shards to train on; what cannot be used is listed beside them."""
     with quietly():
         from lensfinder.data import challenge_shards
-    fitting = options.fitting(
-        calibrate, band_map, pad, max_bad_fraction, None, assume_unit, assume_zero_point
-    )
     manifest, rejected = challenge_shards(
         name,
         images,
@@ -64,6 +57,7 @@ def challenge_read(
 
 
 @challenge.command("submit")
+@options.block("fitting", options.fitting, without=["assume_pixel_scale"])
 def challenge_submit(
     name: _Name,
     images: _Images,
@@ -75,21 +69,13 @@ def challenge_submit(
     ] = None,
     threshold: Annotated[float, typer.Option(help="For entries that are decisions.")] = 0.5,
     resample: options.Resample = False,
-    calibrate: options.Calibrate = False,
-    band_map: options.BandMap = None,
-    pad: options.Pad = False,
-    max_bad_fraction: options.MaxBad = None,
-    assume_unit: options.AssumeUnit = None,
-    assume_zero_point: options.AssumeZeroPoint = None,
+    fitting=None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Score a challenge and write the entry; with known labels, print the figures as JSON."""
     with quietly():
         from lensfinder.data import labels_of, load_challenge, write_submission
         from lensfinder.find import find
-    fitting = options.fitting(
-        calibrate, band_map, pad, max_bad_fraction, None, assume_unit, assume_zero_point
-    )
     table = find(
         images,
         layout=load_challenge(name).name,

@@ -10,10 +10,11 @@ from lensfinder._commands.counter import RunCounter
 from lensfinder._commands.quiet import quietly
 
 
+@options.block("fitting", options.fitting)
 def clean(
     images: options.Images,
     output: options.Output = Path("cleaned"),
-    model: Annotated[
+    preset: Annotated[
         str | None, typer.Option(help="A cleaner: name of a preset, or a folder.")
     ] = None,
     denoiser: Annotated[
@@ -30,13 +31,7 @@ def clean(
     ] = None,
     layout: options.Layout = None,
     resample: options.Resample = False,
-    calibrate: options.Calibrate = False,
-    band_map: options.BandMap = None,
-    pad: options.Pad = False,
-    max_bad_fraction: options.MaxBad = None,
-    assume_pixel_scale: options.AssumeScale = None,
-    assume_unit: options.AssumeUnit = None,
-    assume_zero_point: options.AssumeZeroPoint = None,
+    fitting=None,
     batch_size: options.BatchSize = None,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -48,22 +43,14 @@ def clean(
         table = run(
             images,
             output,
-            preset=model,
+            preset=preset,
             denoiser=denoiser,
             intermediate=intermediate,
             tiles=tiles,
             survey=survey,
             layout=layout,
             resample=resample,
-            fitting=options.fitting(
-                calibrate,
-                band_map,
-                pad,
-                max_bad_fraction,
-                assume_pixel_scale,
-                assume_unit,
-                assume_zero_point,
-            ),
+            fitting=fitting,
             overwrite=overwrite,
             watch=[counter],
             **options.given(batch_size=batch_size),

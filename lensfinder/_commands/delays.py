@@ -23,15 +23,6 @@ Sigma = Annotated[
 Draws = Annotated[int | None, typer.Option(help="Draws of the posterior per lens; 0 for none.")]
 
 
-def numbers(text: str | None) -> dict[str, float] | None:
-    """``"x_lens=0.05,e1=0.1"`` as a dictionary of numbers."""
-    try:
-        found = {name: float(value) for name, value in (options.pairs(text) or {}).items()}
-    except ValueError as error:
-        raise typer.BadParameter(f"Expected NAME=NUMBER,... Received: {text}.") from error
-    return found or None
-
-
 def _orientation(north_up: bool, wcs: Path | None):
     from lensfinder.lensing.sky import Orientation
 
@@ -85,7 +76,7 @@ def delays(
         **options.given(
             cosmology=cosmology,
             posterior=posterior,
-            sigma=numbers(sigma),
+            sigma=options.numbers(sigma),
             draws=draws,
             seed=seed,
             position_error=position_error,

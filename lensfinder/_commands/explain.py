@@ -10,6 +10,7 @@ from lensfinder._commands.counter import ExplainCounter
 from lensfinder._commands.quiet import quietly
 
 
+@options.block("fitting", options.fitting)
 def explain(
     images: options.Images,
     output: options.Output = Path("explained"),
@@ -25,13 +26,7 @@ def explain(
     check: Annotated[bool, typer.Option(help="Compare with the other methods.")] = True,
     layout: options.Layout = None,
     resample: options.Resample = False,
-    calibrate: options.Calibrate = False,
-    band_map: options.BandMap = None,
-    pad: options.Pad = False,
-    max_bad_fraction: options.MaxBad = None,
-    assume_pixel_scale: options.AssumeScale = None,
-    assume_unit: options.AssumeUnit = None,
-    assume_zero_point: options.AssumeZeroPoint = None,
+    fitting=None,
     report: options.Report = True,
     batch_size: options.BatchSize = None,
     overwrite: options.Overwrite = False,
@@ -46,15 +41,7 @@ def explain(
             output=output,
             layout=layout,
             resample=resample,
-            fitting=options.fitting(
-                calibrate,
-                band_map,
-                pad,
-                max_bad_fraction,
-                assume_pixel_scale,
-                assume_unit,
-                assume_zero_point,
-            ),
+            fitting=fitting,
             check=check,
             report=report,
             overwrite=overwrite,

@@ -13,7 +13,6 @@ from lensfinder._commands.delays import (
     Table,
     ZLens,
     ZSrc,
-    numbers,
 )
 
 
@@ -41,7 +40,11 @@ def export(
         z_src=z_src,
         overwrite=overwrite,
         **options.given(
-            cosmology=cosmology, posterior=posterior, sigma=numbers(sigma), draws=draws, seed=seed
+            cosmology=cosmology,
+            posterior=posterior,
+            sigma=options.numbers(sigma),
+            draws=draws,
+            seed=seed,
         ),
     )
     for row in result[result["status"] != "ok"]:

@@ -24,6 +24,7 @@ def _summary(table, output: Path, report: bool) -> None:
         typer.echo(f"page   {page_path(True, output)}")
 
 
+@options.block("fitting", options.fitting)
 def find(
     images: options.Images,
     output: options.Output = Path("candidates.ecsv"),
@@ -43,13 +44,7 @@ def find(
     ] = False,
     layout: options.Layout = None,
     resample: options.Resample = False,
-    calibrate: options.Calibrate = False,
-    band_map: options.BandMap = None,
-    pad: options.Pad = False,
-    max_bad_fraction: options.MaxBad = None,
-    assume_pixel_scale: options.AssumeScale = None,
-    assume_unit: options.AssumeUnit = None,
-    assume_zero_point: options.AssumeZeroPoint = None,
+    fitting=None,
     report: options.Report = True,
     batch_size: options.BatchSize = None,
     overwrite: options.Overwrite = False,
@@ -69,15 +64,7 @@ def find(
             multi_scale=multi_scale,
             layout=layout,
             resample=resample,
-            fitting=options.fitting(
-                calibrate,
-                band_map,
-                pad,
-                max_bad_fraction,
-                assume_pixel_scale,
-                assume_unit,
-                assume_zero_point,
-            ),
+            fitting=fitting,
             report=report,
             overwrite=overwrite,
             watch=[counter],
@@ -91,6 +78,7 @@ def find(
     _summary(table, output, report)
 
 
+@options.block("fitting", options.fitting)
 def model(
     images: options.Images,
     output: options.Output = Path("parameters.ecsv"),
@@ -101,13 +89,7 @@ def model(
     mask_blobs: options.MaskBlobs = False,
     layout: options.Layout = None,
     resample: options.Resample = False,
-    calibrate: options.Calibrate = False,
-    band_map: options.BandMap = None,
-    pad: options.Pad = False,
-    max_bad_fraction: options.MaxBad = None,
-    assume_pixel_scale: options.AssumeScale = None,
-    assume_unit: options.AssumeUnit = None,
-    assume_zero_point: options.AssumeZeroPoint = None,
+    fitting=None,
     report: options.Report = True,
     batch_size: options.BatchSize = None,
     overwrite: options.Overwrite = False,
@@ -125,15 +107,7 @@ def model(
             mask_blobs=mask_blobs,
             layout=layout,
             resample=resample,
-            fitting=options.fitting(
-                calibrate,
-                band_map,
-                pad,
-                max_bad_fraction,
-                assume_pixel_scale,
-                assume_unit,
-                assume_zero_point,
-            ),
+            fitting=fitting,
             report=report,
             overwrite=overwrite,
             watch=[counter],

@@ -12,7 +12,7 @@ from lensfinder._commands.quiet import quietly
 
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a YAML file.")],
-    output: options.Output,
+    output: options.OptionalOutput = None,
     resume: Annotated[bool, typer.Option(help="Go on with a training found there.")] = True,
     minutes: Annotated[float | None, typer.Option(help="Stop after so long; resume later.")] = None,
     workers: Annotated[
@@ -31,8 +31,31 @@ def train(
         str | None,
         typer.Option(help="With --folds: column to share out, such as lens_id of painted mocks."),
     ] = None,
+    zoo: Annotated[
+        bool,
+        typer.Option("--zoo", help="Measure it at last; write its preset if that is better now."),
+    ] = False,
+    fit_schedule: Annotated[
+        bool, typer.Option("--fit-schedule", help="With --zoo: as many epochs as fit in --minutes.")
+    ] = False,
+    precision: Annotated[
+        str | None, typer.Option(help="With --zoo: float32, mixed_bfloat16, or auto (by device).")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="With --zoo: write the preset even if not better.")
+    ] = False,
 ) -> None:
     """Train a recipe, or go on with a training that was interrupted."""
+    if zoo:
+        if not resume or any(x is not None for x in (folds, objects, shards, procedure, split_by)):
+            raise typer.BadParameter("--zoo goes on with what is there, and knows no folds.")
+        _zoo(recipe, output, minutes, workers, fit_schedule, precision, replace)
+    if output is None:
+        raise typer.BadParameter("Say where to write: -o FOLDER.")
+    if fit_schedule or replace or precision is not None:
+        raise typer.BadParameter(
+            "These go with --zoo only: --fit-schedule, --precision, --replace."
+        )
     if folds is not None:
         given = options.given(
             minutes=minutes,
@@ -62,6 +85,16 @@ def train(
     typer.echo(f"{'finished' if result.finished else 'to be resumed'}  {result.folder}")
 
 
+def _zoo(recipe, output, minutes, workers, fit_schedule, precision, replace) -> None:
+    """As ``python -m lensfinder.training.zoo``, whose exit code it leaves with."""
+    with quietly():
+        from lensfinder.training.zoo import main as run
+    words = {"--out": output, "--minutes": minutes, "--workers": workers, "--precision": precision}
+    flags = {"--fit-schedule": fit_schedule, "--replace": replace}
+    line = [recipe, *(f"{key}={value}" for key, value in words.items() if value is not None)]
+    raise typer.Exit(run([*line, *(key for key, asked in flags.items() if asked)]))
+
+
 def _cross_validate(recipe, output, *, folds, **given) -> None:
     with quietly():
         from lensfinder.training import cross_validate as run
@@ -85,6 +118,7 @@ def _cross_validate(recipe, output, *, folds, **given) -> None:
     typer.echo(f"{'finished' if result.finished else f'to be resumed ({done})'}  {result.folder}")
 
 
+@options.block("fitting", options.fitting)
 def evaluate(
     preset: Annotated[str, typer.Argument(help="Name or folder of a preset.")],
     count: Annotated[int | None, typer.Option("-n", "--count", help="Number of mocks.")] = None,
@@ -99,13 +133,7 @@ def evaluate(
     ] = None,
     layout: options.Layout = None,
     resample: options.Resample = False,
-    calibrate: options.Calibrate = False,
-    band_map: options.BandMap = None,
-    pad: options.Pad = False,
-    max_bad_fraction: options.MaxBad = None,
-    assume_pixel_scale: options.AssumeScale = None,
-    assume_unit: options.AssumeUnit = None,
-    assume_zero_point: options.AssumeZeroPoint = None,
+    fitting=None,
     threshold: Annotated[
         float | None, typer.Option(help="Of the selection function; by default at FPR 0.01.")
     ] = None,
@@ -122,17 +150,6 @@ def evaluate(
     """
     with quietly():
         from lensfinder.evaluate import evaluate as run
-    fitted = {}
-    if images is not None:
-        fitted["fitting"] = options.fitting(
-            calibrate,
-            band_map,
-            pad,
-            max_bad_fraction,
-            assume_pixel_scale,
-            assume_unit,
-            assume_zero_point,
-        )
     given = options.given(
         n=count,
         seed=seed,
@@ -141,9 +158,10 @@ def evaluate(
         images=images,
         labels=labels,
         layout=layout,
+        fitting=None if images is None else fitting,
         threshold=threshold,
         out=output,
         table=table,
     )
-    figures = run(preset, resample=resample, overwrite=overwrite, **given, **fitted)
+    figures = run(preset, resample=resample, overwrite=overwrite, **given)
     typer.echo(json.dumps(figures, indent=1))

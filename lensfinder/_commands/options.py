@@ -1,10 +1,14 @@
 """Options that several verbs of the command line share, and what becomes of them."""
 
 import contextlib
+import functools
+import inspect
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from lensfinder._commands.quiet import quietly
 
 Images = Annotated[list[str], typer.Argument(help="FITS, HDF5 or npz files, folders, patterns.")]
 Preset = Annotated[str | None, typer.Option(help="See `lensfinder models list`; or a folder.")]
@@ -58,12 +62,79 @@ def pairs(text: str | None) -> dict[str, str] | None:
     return dict(found) or None
 
 
-def fitting(calibrate, band_map, pad, max_bad_fraction, scale, unit, zero_point):
-    """How other people's images are made to fit, from the options of `find` and `model`."""
-    from lensfinder.data import Assume
-    from lensfinder.predict import Fitting
+def numbers(text: str | None) -> dict[str, float] | None:
+    """``"x_lens=0.05,e1=0.1"`` as a dictionary of numbers."""
+    try:
+        found = {name: float(value) for name, value in (pairs(text) or {}).items()}
+    except ValueError as error:
+        raise typer.BadParameter(f"Expected NAME=NUMBER,... Received: {text}.") from error
+    return found or None
 
-    assumed = given(pixel_scale=scale, unit=unit, zero_point=zero_point)
+
+def _two(text):
+    """``"0.5,2"`` as two numbers."""
+    if text is None:
+        return None
+    try:
+        inner, outer = map(float, text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"Expected two numbers, INNER,OUTER. Received: {text}.") from None
+    return inner, outer
+
+
+# --- blocks of options, which several verbs take as one argument ---------------------------------
+def block(name: str, reader, *, without=()):
+    """Give a verb all options of a reader; the verb gets what the reader makes of them.
+
+    Parameters
+    ----------
+    name : str
+        Argument of the verb, in whose place the options stand.
+    reader : callable
+        A function of options with defaults, such as `fitting`.
+    without : sequence of str
+        Options that the verb does not have; the reader's defaults are taken.
+
+    Returns
+    -------
+    callable
+        A decorator for the verb.
+    """
+    known = inspect.signature(reader).parameters
+    options = {option: what for option, what in known.items() if option not in without}
+
+    def taking(verb):
+        shown = []
+        for own in inspect.signature(verb).parameters.values():
+            shown += options.values() if own.name == name else [own]
+
+        @functools.wraps(verb)
+        def wrapped(**words):
+            words[name] = reader(**{option: words.pop(option) for option in options})
+            return verb(**words)
+
+        wrapped.__signature__ = inspect.Signature(shown)
+        wrapped.__annotations__ = {option.name: option.annotation for option in shown}
+        return wrapped
+
+    return taking
+
+
+def fitting(
+    calibrate: Calibrate = False,
+    band_map: BandMap = None,
+    pad: Pad = False,
+    max_bad_fraction: MaxBad = None,
+    assume_pixel_scale: AssumeScale = None,
+    assume_unit: AssumeUnit = None,
+    assume_zero_point: AssumeZeroPoint = None,
+):
+    """How other people's images are made to fit a network."""
+    with quietly():
+        from lensfinder.data import Assume
+        from lensfinder.predict import Fitting
+
+    assumed = given(pixel_scale=assume_pixel_scale, unit=assume_unit, zero_point=assume_zero_point)
     return Fitting(
         calibrate=calibrate,
         band_map=pairs(band_map),
@@ -71,6 +142,52 @@ def fitting(calibrate, band_map, pad, max_bad_fraction, scale, unit, zero_point)
         assume=Assume(**assumed) if assumed else None,
         **given(max_bad_fraction=max_bad_fraction),
     )
+
+
+def mass_fit(
+    method: Annotated[str | None, typer.Option(help="maximise (the default) or nested.")] = None,
+    lens_light: Annotated[
+        str | None, typer.Option(help="none (the default), subtracted or fitted.")
+    ] = None,
+    light_profile: Annotated[
+        str | None, typer.Option(help="Of the lens light: mge (the default) or sersic.")
+    ] = None,
+    prior: Annotated[
+        Path | None, typer.Option(help="YAML file of priors of the (first) fit; else wide.")
+    ] = None,
+    parameters: Annotated[
+        Path | None, typer.Option(help="Table of `lensfinder model`: its posteriors as priors.")
+    ] = None,
+    sigma: Annotated[
+        str | None, typer.Option(help="Where that table has no errors: theta_E=0.1,e1=0.1,e2=0.1.")
+    ] = None,
+    shear: Annotated[bool, typer.Option("--shear", help="Fit an external shear, too.")] = False,
+    power_law: Annotated[
+        bool, typer.Option("--power-law", help="Fit the slope of the mass, too; else isothermal.")
+    ] = False,
+    rings: Annotated[
+        str | None, typer.Option(help="Radii of the annulus to fit, arcsec: INNER,OUTER.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the sampler.")] = None,
+    band: Annotated[str | None, typer.Option(help="Which band, where there are several.")] = None,
+    layout: Layout = None,
+    psf_fwhm: Annotated[
+        float | None, typer.Option(help="Arcsec, of a Gaussian PSF, where files have none.")
+    ] = None,
+    exposure: Annotated[
+        float | None, typer.Option(help="Seconds, for photon noise where files have no noise map.")
+    ] = None,
+    assume_pixel_scale: AssumeScale = None,
+):
+    """How the mass of lenses is fitted: three dictionaries, of priors and seed, the model, reading.
+
+    What was not given is left out, so that each default has one home.
+    """
+    where = given(prior=prior, parameters=parameters, sigma=numbers(sigma), seed=seed)
+    model = given(method=method, lens_light=lens_light, light_profile=light_profile)
+    reading = given(rings=_two(rings), band=band, layout=layout, psf_fwhm=psf_fwhm)
+    reading |= given(exposure=exposure, assume_pixel_scale=assume_pixel_scale)
+    return where, model | {"shear": shear, "power_law": power_law}, reading
 
 
 @contextlib.contextmanager

@@ -2,7 +2,8 @@
 
 The source is the only light of kind ``PixelatedRegularGrid`` or ``IrregularGrid``, its values in a
 FITS file beside the template; the lens the only mass of kind ``SIE`` and ``ExternalShear``. A
-template has no residual: that image comes beside it.
+template has no residual: that image comes beside it. Profiles of light in other entities than that
+of the source are light of the lens; a template does not say how they look behind the PSF.
 """
 
 import json
@@ -24,7 +25,7 @@ _LONGEST = 1 << 24  # bytes of a template; theirs have a hundredth of it
 _SQUARE = 1e-3  # relative difference of the two sides that a pixel may have
 
 
-def read_coolest(file, *, residual, noise=None) -> Reconstruction:
+def read_coolest(file, *, residual, noise=None, image=None) -> Reconstruction:
     """A reconstruction from a COOLEST template and the residual image of its model.
 
     Parameters
@@ -35,11 +36,14 @@ def read_coolest(file, *, residual, noise=None) -> Reconstruction:
         FITS image of observation minus model, on the pixels of the observation.
     noise : float, path-like or None
         Standard deviation of the residual; that of the template when None.
+    image : path-like or None
+        FITS image of the observation without the light of the lens.
 
     Returns
     -------
     Reconstruction
-        With a mass if it is an isothermal ellipsoid, and the image if the template has one.
+        With a mass if it is an isothermal ellipsoid, and the image if the template has one and
+        no light of the lens; else there is a `remark` instead.
 
     Raises
     ------
@@ -56,7 +60,16 @@ def read_coolest(file, *, residual, noise=None) -> Reconstruction:
     residual, _ = read_plane(residual, scale=scale, option="pixel_size of the template")
     observation = template.get("observation") or {}
     noise = noise_of(_noise(observation, path) if noise is None else noise, residual.shape)
-    image = _observed(observation, path, scale)
+    shining, remark = _lens_lights(template), ""
+    if image is not None:
+        image, _ = read_plane(image, scale=scale, option="pixel_size of the template")
+    elif shining:
+        remark = (
+            f"the template has light of the lens ({', '.join(shining)}), which the image still "
+            "holds: no second opinion by parity; give the image without it (--image)"
+        )
+    else:
+        image = _observed(observation, path, scale)
     source, source_scale, centre = _source(template, path)
     return Reconstruction(
         id=path.stem,
@@ -69,6 +82,7 @@ def read_coolest(file, *, residual, noise=None) -> Reconstruction:
         image=image,
         image_noise=None if image is None else noise,
         mass=_mass(template, path),
+        remark=remark,
     )
 
 
@@ -103,6 +117,15 @@ def _profiles(template, kind):
     """Every profile of one kind of model (``light_model``, ``mass_model``)."""
     for entity in template.get("lensing_entities") or []:
         yield from entity.get(kind) or []
+
+
+def _lens_lights(template) -> list[str]:
+    """Kinds of the profiles of light in entities that have no pixelised one."""
+    found = []
+    for entity in template.get("lensing_entities") or []:
+        kinds = [str(profile.get("type")) for profile in entity.get("light_model") or []]
+        found += [] if {REGULAR, IRREGULAR} & set(kinds) else kinds
+    return found
 
 
 def _source(template, path):

@@ -50,6 +50,8 @@ class Reconstruction:
         The lens, if it is an isothermal ellipsoid.
     theta_E : float or None
         Its Einstein radius, arcsec; that of `mass` when absent.
+    remark : str
+        What a reader could not use, and what to do about it; empty if nothing.
     """
 
     id: str
@@ -64,6 +66,7 @@ class Reconstruction:
     image_noise: np.ndarray | float | None = None
     mass: MassModel | None = None
     theta_E: float | None = None
+    remark: str = ""
 
     def __post_init__(self):
         if self.theta_E is None and self.mass is not None:

@@ -83,6 +83,8 @@ def audit_given(
                 "`read_images`, `read_pyautolens` or `read_coolest`."
             )
         images, opinion = found.images(called.size), found.opinion()
+        if called.predict is None and opinion is None and found.remark:
+            raise ArgumentError(f"{found.id}: {found.remark}; or use a network (--classifier).")
         probabilities = called(images, opinion)
         step = restart(found, probabilities, known)
         rows.append(_row(found, probabilities, opinion, step))
@@ -151,6 +153,8 @@ def _row(found, probabilities, opinion, step) -> dict:
     verdict = SOLUTIONS[int(np.argmax(probabilities))]
     if verdict != CORRECT:
         reasons.insert(0, f"{verdict}-magnified: fit it again")
+    if found.remark:
+        reasons.append(found.remark)
     if step is None:
         reasons.append("no restart: the Einstein radius is not known (--theta-E)")
     return given_row(

@@ -9,11 +9,10 @@ import numpy as np
 from lensfinder.audit.loop import Lens
 from lensfinder.data import Cutout, read_cutouts
 from lensfinder.errors import ArgumentError, InputContractError, InversionError
-from lensfinder.fit.inputs import fit_input
-from lensfinder.inversion.priors import MassPrior
+from lensfinder.fit.inputs import fit_input, ring_mask
+from lensfinder.fit.priors import NoPriorError
 from lensfinder.predict.images import are_paths
 from lensfinder.tables import clean_message
-from lensfinder.tables.lenses import open_table
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,8 @@ class Reading:
         Exposure time [s] of images in electrons/s, for files without a noise map.
     pixel_scale : float or None
         Arcsec per pixel, for files that do not say.
+    rings : (float, float) or None
+        Radii [arcsec] of the annulus to fit; found from the arcs when None.
     """
 
     band: str | None = None
@@ -39,6 +40,7 @@ class Reading:
     psf_fwhm: float | None = None
     exposure: float | None = None
     pixel_scale: float | None = None
+    rings: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +65,7 @@ class Candidate:
     message: str = ""
 
 
-def candidates(images, reading: Reading, *, priors=None) -> Iterator[Candidate]:
+def candidates(images, reading: Reading, *, prior_of) -> Iterator[Candidate]:
     """Images as lenses, in their order.
 
     Parameters
@@ -72,8 +74,8 @@ def candidates(images, reading: Reading, *, priors=None) -> Iterator[Candidate]:
         Files, folders and globs, or cutouts.
     reading : Reading
         How to read them.
-    priors : dict of str to MassPrior or None
-        Prior per id, from `priors_of`; wide ones when None.
+    prior_of : callable
+        From an id to its prior, from `lensfinder.fit.priors.priors_of`.
 
     Returns
     -------
@@ -87,36 +89,10 @@ def candidates(images, reading: Reading, *, priors=None) -> Iterator[Candidate]:
     """
     if isinstance(images, (str, os.PathLike)) or are_paths(images):
         images = read_cutouts(images, layout=reading.layout)
-    return (_candidate(row, cutout, reading, priors) for row, cutout in enumerate(images))
+    return (_candidate(row, cutout, reading, prior_of) for row, cutout in enumerate(images))
 
 
-def priors_of(parameters, *, sigma=None) -> dict[str, MassPrior]:
-    """The posterior of a modelling network as a prior per id.
-
-    Parameters
-    ----------
-    parameters : astropy.table.Table or path
-        What `lensfinder.model` writes.
-    sigma : mapping of str to float or None
-        Standard deviations where the table has none.
-
-    Returns
-    -------
-    dict of str to MassPrior
-        Of the rows that have usable numbers.
-
-    Raises
-    ------
-    ArgumentError
-        If neither the table nor `sigma` says how uncertain the parameters are.
-    """
-    table = open_table(parameters)
-    found = MassPrior.from_table(table, sigma=sigma)
-    ids = [str(name) for name in table["id"]]
-    return {name: prior for name, prior in zip(ids, found, strict=True) if prior is not None}
-
-
-def _candidate(row, cutout, reading, priors) -> Candidate:
+def _candidate(row, cutout, reading, prior_of) -> Candidate:
     if not isinstance(cutout, Cutout):
         raise ArgumentError(
             f"Images must be paths or cutouts. Received: {type(cutout).__name__}. "
@@ -124,12 +100,12 @@ def _candidate(row, cutout, reading, priors) -> Candidate:
         )
     if cutout.status:
         return Candidate(cutout.id, None, "unreadable", clean_message(cutout.message))
-    if priors is not None and cutout.id not in priors:
-        message = f"the table of parameters has no usable row of {cutout.id!r}"
-        return Candidate(cutout.id, None, "no_prior", message)
     how = {"band": reading.band, "psf_fwhm": reading.psf_fwhm, "exposure": reading.exposure}
     try:
+        prior = prior_of(cutout.id)
         seen = fit_input(cutout, pixel_scale=reading.pixel_scale, **how)
+    except NoPriorError as error:
+        return Candidate(cutout.id, None, "no_prior", clean_message(str(error)))
     except (InversionError, InputContractError) as error:
         return Candidate(cutout.id, None, "bad_input", clean_message(str(error)))
     lens = Lens(
@@ -138,7 +114,8 @@ def _candidate(row, cutout, reading, priors) -> Candidate:
         noise=np.where(seen.usable, seen.noise, 1e6 * seen.noise[seen.usable].max()),
         psf=seen.psf,
         pixel_scale=seen.pixel_scale,
-        prior=None if priors is None else priors[cutout.id],
+        prior=prior,
         usable=seen.usable,
+        mask=ring_mask(seen, reading.rings),
     )
     return Candidate(cutout.id, lens)

@@ -10,10 +10,12 @@ from lensfinder.audit.opinion import Opinion, parity_opinion
 from lensfinder.audit.record import History, Round, Rounds, fingerprint
 from lensfinder.audit.rules import CORRECT, Attempt, next_prior, next_step
 from lensfinder.errors import FIT_STATUS, FitError, InversionError, MaskError
-from lensfinder.inversion.one_lens import fit_lens
+from lensfinder.inversion.one_lens import FIT_VERSION, fit_lens
 from lensfinder.inversion.priors import MassPrior
 from lensfinder.inversion.relation import SOLUTIONS, Relation, load_relation
 
+# Raise AUDIT_VERSION when the same fits get other verdicts by parity, or lead to other priors.
+AUDIT_VERSION = 1
 ROUNDS = 3  # refits after the first fit, as in the paper
 SURE = 0.8  # probability of the verdict below which a person should look
 VAGUE = 0.05  # of theta_E: with a larger error, +-10 % (the paper's "correct") is not two sigma
@@ -34,10 +36,11 @@ class Procedure(BaseModel):
         Most refits after the first fit.
     relation : Relation
         Where the unphysical solutions lie.
-    method, lens_light : str
-        Of fitting, and what is done with the light of the lens; see `lensfinder.fit.fit_lens`.
-    shear : bool
-        Whether an external shear is fitted.
+    method, lens_light, light_profile : str
+        Of fitting, what is done with the light of the lens, and its profile; see
+        `lensfinder.fit.fit_lens`.
+    shear, power_law : bool
+        Whether an external shear is fitted, and the slope of the mass.
     tolerance : float
         Of the evidence in a fit; a tenth of it when a solution is fitted again.
     seed : int
@@ -51,7 +54,9 @@ class Procedure(BaseModel):
     relation: Relation = Field(default_factory=load_relation)
     method: str = "maximise"
     lens_light: str = "none"
+    light_profile: str = "mge"
     shear: bool = False
+    power_law: bool = False
     tolerance: float = Field(default=0.1, gt=0)
     seed: int = Field(default=0, ge=0)
     sure: float = Field(default=SURE, ge=0, le=1)
@@ -77,6 +82,8 @@ class Lens:
         Of the first fit; wide when None.
     usable : bool array (H, W) or None
         False where a pixel is known to be bad.
+    mask : bool array (H, W) or None
+        True where a pixel is to be fitted; found from the arcs when None.
     """
 
     row: int
@@ -86,6 +93,7 @@ class Lens:
     pixel_scale: float
     prior: MassPrior | None = None
     usable: np.ndarray | None = None
+    mask: np.ndarray | None = None
 
 
 def audit_lens(
@@ -123,9 +131,10 @@ def audit_lens(
     Raises
     ------
     CheckpointError
-        If the folder holds another audit.
+        If the folder holds another audit, or one by another version of the fit or the rules.
     """
-    rounds = Rounds(folder, _identity(lens, procedure, classifier))
+    versions = {"fit": FIT_VERSION, "audit": AUDIT_VERSION}
+    rounds = Rounds(folder, _identity(lens, procedure, classifier), versions=versions)
     prior, tolerance, done = lens.prior, procedure.tolerance, []
     start = None
     for number in range(procedure.rounds + 1):
@@ -138,9 +147,12 @@ def audit_lens(
                     psf=lens.psf,
                     pixel_scale=lens.pixel_scale,
                     prior=prior,
+                    mask=lens.mask,
                     usable=lens.usable,
                     shear=procedure.shear,
+                    power_law=procedure.power_law,
                     lens_light=procedure.lens_light,
+                    light_profile=procedure.light_profile,
                     method=procedure.method,
                     tolerance=tolerance,
                     seed=_seed(procedure.seed, lens.row, number),
@@ -266,7 +278,7 @@ def _identity(lens, procedure, classifier) -> str:
     from lensfinder import __version__
 
     return fingerprint(
-        *(lens.image, lens.noise, lens.psf, lens.usable),
+        *(lens.image, lens.noise, lens.psf, lens.usable, lens.mask),
         pixel_scale=float(lens.pixel_scale),
         prior=None if lens.prior is None else lens.prior.model_dump(),
         # more rounds than before go on where fewer ended

@@ -3,7 +3,8 @@
 A folder holds ``image/fit.fits`` (mask, 1 where not fitted, and the normalised residual),
 ``image/source_plane_reconstruction_0.csv`` (y, x and brightness of the source pixels),
 ``files/model.json`` and ``files/samples_summary.json`` (the lens) and ``files/dataset.fits``. Its
-images have row 0 at the top.
+images have row 0 at the top. ``image/model_galaxy_images.fits`` holds the light of each galaxy, in
+the order of their redshifts: that of the lens is taken off.
 """
 
 import csv
@@ -20,14 +21,16 @@ from lensfinder.lensing.einstein_radius import theta_E_from_pyautolens
 from lensfinder.lensing.ellipticity import Ellipticity
 
 FIT, SOURCE = "image/fit.fits", "image/source_plane_reconstruction_{}.csv"
+GALAXIES = "image/model_galaxy_images.fits"
 DATASETS = ("files/dataset.fits", "image/dataset.fits")
 MODEL, SUMMARY = "files/model.json", "files/samples_summary.json"
+LIGHT = (".profiles.light", ".profiles.basis.")  # in the class paths of what shines
 ISOTHERMAL, SHEAR = ("Isothermal", "IsothermalSph"), ("ExternalShear",)
 SCALE_OPTION = "--pixel-scale"
 _LONGEST = 1 << 24  # bytes of a text file; theirs have a hundredth of it
 
 
-def read_pyautolens(folder, *, pixel_scale=None) -> Reconstruction:
+def read_pyautolens(folder, *, pixel_scale=None, image=None) -> Reconstruction:
     """The maximum-likelihood reconstruction in a result folder of PyAutoLens.
 
     Parameters
@@ -36,11 +39,15 @@ def read_pyautolens(folder, *, pixel_scale=None) -> Reconstruction:
         What holds ``image`` and ``files``, or a folder above exactly one such.
     pixel_scale : float or None
         Arcsec per pixel, if the headers do not say (``PIXSCAX``).
+    image : path-like or None
+        The observed image without the light of the lens, FITS with row 0 at the bottom, if the
+        folder has none.
 
     Returns
     -------
     Reconstruction
-        The mass is None unless the lens is isothermal, with or without shear.
+        The mass is None unless the lens is isothermal, with or without shear. The light of the lens
+        is taken off the image; where the folder does not hold it there is no image, and a `remark`.
 
     Raises
     ------
@@ -54,11 +61,18 @@ def read_pyautolens(folder, *, pixel_scale=None) -> Reconstruction:
     masked, _ = _plane(folder / FIT, "MASK", scale)
     y, x, brightness = _source(folder)
     source, source_scale, centre = rasterise(x, y, brightness)
-    image = noise = None
+    observed = noise = None
     for name in DATASETS:
-        if (folder / name).is_file() and image is None:
-            image, _ = _plane(folder / name, "DATA", scale)
+        if (folder / name).is_file() and observed is None:
+            observed, _ = _plane(folder / name, "DATA", scale)
             noise, _ = _plane(folder / name, "NOISE_MAP", scale)
+    remark = ""
+    if image is not None:
+        arcs, _ = read_plane(image, scale=scale, option=SCALE_OPTION)
+    elif observed is None:
+        arcs = None
+    else:
+        arcs, remark = _without_lens_light(folder, observed, scale)
     return Reconstruction(
         id=folder.parent.name or folder.name,
         source=source,
@@ -68,9 +82,10 @@ def read_pyautolens(folder, *, pixel_scale=None) -> Reconstruction:
         noise=1.0,
         pixel_scale=scale,
         mask=masked == 0,
-        image=image,
+        image=arcs,
         image_noise=noise,
         mass=_mass(folder),
+        remark=remark,
     )
 
 
@@ -123,6 +138,52 @@ def _source(folder):
             "it again."
         ) from error
     return values.reshape(-1, len(wanted)).T
+
+
+def _without_lens_light(folder, image, scale):
+    """The image without the light of all galaxies but the source; or None, and why not."""
+    galaxies = list(_galaxies(_json(folder / MODEL)))
+    if not any(shines and not pixelised for _, shines, pixelised in galaxies):
+        return image, ""
+    redshifts = [redshift for redshift, _, _ in galaxies]
+    sources = [pixelised for _, _, pixelised in galaxies]
+    file = folder / GALAXIES
+    if not file.is_file() or None in redshifts or sum(sources) != 1:
+        return None, (
+            f"the lens has light of its own, which {GALAXIES} does not tell apart: no second "
+            "opinion by parity; give the image without it (--image)"
+        )
+    order = sorted(range(len(galaxies)), key=redshifts.__getitem__)  # ties stay as they are
+    lenses = [i for i, place in enumerate(order) if not sources[place]]
+    return image - sum(_plane(file, f"GALAXY_{i}", scale)[0] for i in lenses), ""
+
+
+def _galaxies(node):
+    """(redshift or None, whether it has light profiles, whether it is pixelised) of each galaxy."""
+    if not isinstance(node, dict):
+        return
+    arguments = node.get("arguments")
+    if str(node.get("class_path", "")).endswith(".Galaxy") and isinstance(arguments, dict):
+        places = list(_class_paths(arguments))
+        redshift = arguments.get("redshift")
+        redshift = redshift.get("value") if isinstance(redshift, dict) else redshift
+        yield (
+            redshift if isinstance(redshift, int | float) else None,
+            any(kind in place for place in places for kind in LIGHT),
+            any(place.endswith(".Pixelization") for place in places),
+        )
+    elif isinstance(arguments, dict):
+        for child in arguments.values():
+            yield from _galaxies(child)
+
+
+def _class_paths(node):
+    """Every class path in a model, however deep."""
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    if isinstance(node, dict) and "class_path" in node:
+        yield str(node["class_path"])
+    for child in children:
+        yield from _class_paths(child)
 
 
 def _mass(folder) -> MassModel | None:
@@ -189,7 +250,7 @@ def mass_of(lens, shear) -> MassModel:
 def _profiles(node, path=()):
     """(name of the class, its node, its path) of every mass profile in a model."""
     place = str(node.get("class_path", "")) if isinstance(node, dict) else ""
-    if ".profiles.mass." in place:
+    if ".profiles.mass." in place or "_and_mass_profiles." in place:
         yield place.rsplit(".", 1)[-1], node, path
     elif isinstance(node, dict) and isinstance(node.get("arguments"), dict):
         for name, child in node["arguments"].items():

@@ -205,26 +205,31 @@ class Rounds:
         Where to keep them; nowhere when None.
     identity : str
         From `fingerprint`.
+    versions : dict of str to int
+        Of the code that the rounds depend on, by what it does.
 
     Raises
     ------
     CheckpointError
-        If the folder holds the rounds of another lens or another procedure.
+        If the folder holds the rounds of another lens or another procedure, or another version of
+        the code made them.
     """
 
-    def __init__(self, folder, identity: str):
+    def __init__(self, folder, identity: str, *, versions: dict[str, int]):
         self.folder = None if folder is None else Path(folder)
         if self.folder is None:
             return
         place = self.folder / IDENTITY
         if place.exists():
-            if _read(place).get("fingerprint") != identity:
+            held = _read(place)
+            _check_versions(self.folder, held.get("versions", {}), versions)
+            if held.get("fingerprint") != identity:
                 raise CheckpointError(
                     f"{self.folder} holds the rounds of another lens, or made with other settings. "
                     "Choose another output, or start over with --overwrite."
                 )
         else:
-            _write(place, json.dumps({"fingerprint": identity}))
+            _write(place, json.dumps({"fingerprint": identity, "versions": versions}))
 
     def read(self, number: int) -> Round | None:
         """A round that is complete.
@@ -275,6 +280,19 @@ class Rounds:
 
     def _file(self, number):
         return self.folder / f"round-{number}.json"
+
+
+def _check_versions(folder, held, wanted):
+    """Refuse rounds that older or newer code would not have made; 0 where none is written."""
+    for name, version in wanted.items():
+        found = held.get(name, 0)
+        if found != version:
+            raise CheckpointError(
+                f"{folder} was begun by version {found} of the {name}; this is version {version}, "
+                "whose results differ. Choose another output, or start over with --overwrite.",
+                found=found,
+                wanted=version,
+            )
 
 
 def _read(path) -> dict:

@@ -4,7 +4,7 @@ import numpy as np
 
 from lensfinder.audit.opinion import Opinion
 from lensfinder.audit.record import History, Round
-from lensfinder.fit.run import ENDINGS, PARAMETERS
+from lensfinder.fit.rows import ENDINGS, PARAMETERS, SLOPE, without_slope
 from lensfinder.inversion.lens_fit import point_estimates
 from lensfinder.inversion.priors import TABLE_NAMES
 from lensfinder.inversion.relation import SOLUTIONS
@@ -131,14 +131,14 @@ def table_of(rows, template: dict, meta=None):
     Returns
     -------
     astropy.table.Table
-        With units and descriptions.
+        With units and descriptions; with ``slope`` only where one was fitted.
     """
     columns = {}
     for name, value in template.items():
         kind = np.asarray(value).dtype.kind
         kind = {"f": np.float64, "i": np.int64, "b": np.bool_}.get(kind, "U")
         columns[name] = np.array([row[name] for row in rows] or [], dtype=kind)
-    return build_table(columns, meta)
+    return build_table(without_slope(columns) if SLOPE in columns else columns, meta)
 
 
 def _of_record(record) -> dict:
@@ -159,7 +159,7 @@ def _verdict(probabilities, opinion) -> dict:
 
 def _mass(record) -> dict:
     found = {}
-    for name in PARAMETERS:
+    for name in (*PARAMETERS, SLOPE):
         column, values = (
             TABLE_NAMES.get(name, name),
             {} if record is None else record.parameters[name],

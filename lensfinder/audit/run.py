@@ -11,11 +11,14 @@ from typing import Protocol
 import numpy as np
 
 from lensfinder.audit.classifiers import PRESET, Classifier, classifier_of
-from lensfinder.audit.inputs import Reading, candidates, priors_of
+from lensfinder.audit.inputs import Reading, candidates
 from lensfinder.audit.loop import ROUNDS, Procedure, audit_lens
 from lensfinder.audit.record import History, Round
 from lensfinder.audit.rows import NO_FIT, NO_LENS, lens_row, round_row, table_of
 from lensfinder.errors import OutputExistsError
+from lensfinder.fit.inputs import check_rings
+from lensfinder.fit.priors import priors_of
+from lensfinder.inversion.priors import MassPrior
 from lensfinder.inversion.relation import DEFAULT, SOLUTIONS, load_relation
 from lensfinder.predict.run import command_line
 from lensfinder.specs import validate
@@ -81,6 +84,7 @@ def audit(
     *,
     output=None,
     classifier=PRESET,
+    prior: MassPrior | str | Path | None = None,
     parameters=None,
     sigma=None,
     rounds: int = ROUNDS,
@@ -107,9 +111,11 @@ def audit(
     classifier : str, path or callable
         A preset that tells reconstructions apart; ``"parity"`` for the parity of the light; or a
         function from {``source``, ``residual``: (N, 64, 64, 1)} to (N, 3).
+    prior : MassPrior, path or None
+        Priors of the first fit of every lens, or a YAML file of them; wide ones when None.
     parameters : astropy.table.Table, path or None
         What a modelling network says, as `lensfinder.model` writes it: the prior of the first fit,
-        by id. Wide priors when None, and for ids that it lacks.
+        by id. A lens that it lacks is not fitted (``no_prior``).
     sigma : mapping of str to float or None
         Standard deviations where `parameters` has none.
     rounds : int
@@ -117,8 +123,8 @@ def audit(
     relation : str or Relation
         Where unphysical solutions lie: ``"lensfinder"`` or ``"maresca2021"``.
     fitting : mapping or None
-        ``method``, ``lens_light``, ``shear`` and ``tolerance``, as `lensfinder.fit.fit_lens` takes
-        them.
+        ``method``, ``lens_light``, ``light_profile``, ``shear``, ``power_law`` and ``tolerance``,
+        as `lensfinder.fit.fit_lens` takes them.
     seed : int
         Round k of lens i draws from (seed, i, k).
     reading : Reading or None
@@ -145,15 +151,15 @@ def audit(
     ArgumentError, SpecError
         If images, parameters or terms of the fits cannot be used.
     CheckpointError
-        If the folder of rounds belongs to another audit.
+        If the folder of rounds belongs to another audit, or to another version of the fit.
     """
     places = None if output is None else places_of(output, report, overwrite)
     reading = reading or Reading()
     called = classifier_of(classifier)
     terms = {"rounds": rounds, "relation": load_relation(relation), "seed": seed}
     procedure = validate(Procedure, {**terms, **(fitting or {})}, "an audit")
-    priors = None if parameters is None else priors_of(parameters, sigma=sigma)
-    source = candidates(images, reading, priors=priors)
+    check_rings(reading.rings)
+    source = candidates(images, reading, prior_of=priors_of(prior, parameters, sigma))
     if places is not None and overwrite and places.rounds.exists():
         shutil.rmtree(places.rounds)
     following = followers(watch, report, places)
@@ -180,13 +186,17 @@ def audit(
 
     options = {
         "classifier": called.name,
+        "prior": prior if _is_name(prior) else None,
         "parameters": parameters if _is_name(parameters) else None,
         "rounds": rounds,
         "relation": procedure.relation.name,
         "method": procedure.method,
         "lens_light": procedure.lens_light,
+        "light_profile": procedure.light_profile if procedure.light_profile != "mge" else None,
         "shear": procedure.shear,
+        "power_law": procedure.power_law or None,
         "seed": seed,
+        "rings": reading.rings and f"{reading.rings[0]},{reading.rings[1]}",
         "band": reading.band,
         "psf_fwhm": reading.psf_fwhm,
         "exposure": reading.exposure,

@@ -4,9 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lensfinder.errors import MissingBandError, NoiseMapError, PixelScaleError, PsfError
+from lensfinder.errors import (
+    ArgumentError,
+    MissingBandError,
+    NoiseMapError,
+    PixelScaleError,
+    PsfError,
+)
 from lensfinder.inversion.observation import trimmed_psf
-from lensfinder.inversion.pixels import pixel_centres
+from lensfinder.inversion.pixels import annulus, pixel_centres
 
 BORDER = 0.1  # of the width: the outermost pixels, whose scatter stands in for a noise map
 KEPT_PSF = 0.98  # of its light: wings beyond are cut, for each pixel of a PSF costs time
@@ -99,6 +105,45 @@ def fit_input(cutout, *, band=None, psf_fwhm=None, exposure=None, pixel_scale=No
         noise_from=noise_from,
         psf_from=psf_from,
     )
+
+
+def check_rings(rings) -> None:
+    """Refuse radii between which nothing lies.
+
+    Parameters
+    ----------
+    rings : (float, float) or None
+        Inner and outer radius, arcsec.
+
+    Raises
+    ------
+    ArgumentError
+        If they are not 0 <= inner < outer.
+    """
+    if rings is not None and not 0 <= rings[0] < rings[1]:
+        raise ArgumentError(f"`rings` must be 0 <= inner < outer. Received: {rings} arcsec.")
+
+
+def ring_mask(seen: FitInput, rings) -> np.ndarray | None:
+    """The pixels between two radii about the middle of an image, but for the bad ones.
+
+    Parameters
+    ----------
+    seen : FitInput
+        The image.
+    rings : (float, float) or None
+        Inner and outer radius, arcsec.
+
+    Returns
+    -------
+    bool array (H, W) or None
+        None where there are no radii: the mask is then found from the arcs.
+    """
+    if rings is None:
+        return None
+    inner, outer = rings
+    inside = annulus(seen.image.shape, pixel_scale=seen.pixel_scale, inner=inner, outer=outer)
+    return inside & seen.usable
 
 
 def _band(cutout, band):

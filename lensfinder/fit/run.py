@@ -5,7 +5,6 @@ import hashlib
 import os
 import pkgutil
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -21,14 +20,13 @@ from lensfinder.errors import (
     MaskError,
     UnknownNameError,
 )
-from lensfinder.fit.inputs import fit_input
-from lensfinder.inversion.lens_fit import LensFit
+from lensfinder.fit.inputs import check_rings, fit_input, ring_mask
+from lensfinder.fit.priors import NoPriorError, priors_of
+from lensfinder.fit.rows import Fitted, record, without_slope
 from lensfinder.inversion.light import PROFILES
-from lensfinder.inversion.mass import ISOTHERMAL
 from lensfinder.inversion.one_lens import LENS_LIGHT, fit_lens
 from lensfinder.inversion.parametric import METHODS
-from lensfinder.inversion.pixels import annulus
-from lensfinder.inversion.priors import TABLE_NAMES, MassPrior
+from lensfinder.inversion.priors import MassPrior
 from lensfinder.inversion.search import Progress
 from lensfinder.predict.images import are_paths
 from lensfinder.predict.run import command_line, page_path
@@ -39,42 +37,8 @@ from lensfinder.tables import (
     refuse_existing,
     write_table,
 )
-from lensfinder.tables.lenses import open_table
 
 PAGE = "lensfinder.report:FitPage"  # by name: the page lives a floor above
-PARAMETERS = ("theta_E", "e1", "e2", "q", "phi", "x", "y", "gamma1", "gamma2")
-SLOPE = "slope"  # has columns only where it is not 2 everywhere
-ENDINGS = {"_std": "std", "_p16": "p16", "_p50": "p50", "_p84": "p84"}
-NUMBERS = ("magnification", "log_evidence", "log_marginal", "reduced_chi2")
-
-
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """One row of a running fit.
-
-    Attributes
-    ----------
-    row : int
-        Its number.
-    id : str
-        Its name.
-    fit : LensFit or None
-        None where there is none.
-    status : str
-        Names of the raised flags of `lensfinder.errors.FIT_STATUS`, or ``ok``.
-    message : str
-        What is wrong, in words.
-    noise_from, psf_from : str
-        Where noise and PSF came from; empty where the image could not be used.
-    """
-
-    row: int
-    id: str
-    fit: LensFit | None
-    status: str
-    message: str
-    noise_from: str = ""
-    psf_from: str = ""
 
 
 class FitWatcher(Protocol):
@@ -155,7 +119,8 @@ def fit(
         Of what is random in each fit.
     state : path, optional
         Folder with a folder per lens, where evaluations are kept: after an interruption the same
-        call goes on from there, to the same result.
+        call goes on from there, to the same result. With `overwrite` fits with other settings in it
+        are replaced.
     report : bool or path
         Whether a page is written beside the table (``<table>.report.html``), or its own place.
     overwrite : bool
@@ -179,7 +144,7 @@ def fit(
     ArgumentError, SpecError, UnknownNameError
         If an argument cannot be, or two of them contradict each other.
     CheckpointError
-        If `state` holds fits of other images or settings.
+        If `state` holds fits of other images, settings or versions, and `overwrite` is off.
     """
     output = None if output is None else check_output(output, overwrite=overwrite)
     page = page_path(report, output)
@@ -192,9 +157,8 @@ def fit(
     ):
         if name not in known:
             raise UnknownNameError(kind, name, known)
-    if rings is not None and not 0 <= rings[0] < rings[1]:
-        raise ArgumentError(f"`rings` must be 0 <= inner < outer. Received: {rings} arcsec.")
-    prior_of = _priors(prior, parameters, sigma)
+    check_rings(rings)
+    prior_of = priors_of(prior, parameters, sigma)
     following = [*watch, *([] if page is None else [pkgutil.resolve_name(PAGE)(page)])]
 
     def one(row, cutout):
@@ -215,13 +179,14 @@ def fit(
             prior=known,
             shear=shear,
             power_law=power_law,
-            mask=_mask(seen, rings),
+            mask=ring_mask(seen, rings),
             usable=seen.usable,
             method=method,
             lens_light=lens_light,
             light_profile=light_profile,
             seed=seed,
             folder=None if state is None else Path(state) / _folder(row, name),
+            overwrite=overwrite,
             progress=lambda news: [
                 watcher.progress(name, news) for watcher in following if watcher is not None
             ],
@@ -237,9 +202,7 @@ def fit(
         rows.append(record(fitted))
         for watcher in following:
             watcher.fitted(fitted)
-    columns = {name: [entry[name] for entry in rows] for name in record(None)}
-    if _isothermal(columns):
-        columns = {name: found for name, found in columns.items() if not name.startswith(SLOPE)}
+    columns = without_slope({name: [entry[name] for entry in rows] for name in record(None)})
     options = {
         "method": method,
         "lens_light": lens_light,
@@ -267,44 +230,6 @@ def fit(
     return table
 
 
-def record(fitted: Fitted | None) -> dict:
-    """The columns of one row.
-
-    Parameters
-    ----------
-    fitted : Fitted or None
-        What became of it; None for the names of the columns alone.
-
-    Returns
-    -------
-    dict
-        Values; NaN where there is no fit.
-    """
-    found = None if fitted is None else fitted.fit
-    row = {"id": "" if fitted is None else fitted.id}
-    nan = np.float64("nan")
-    for name in (*PARAMETERS, SLOPE):
-        column = TABLE_NAMES.get(name, name)
-        row[column] = nan if found is None else found.best[name]
-        for ending, field in ENDINGS.items():
-            row[column + ending] = nan if found is None else getattr(found.parameters[name], field)
-    row["magnification"] = nan if found is None else found.inversion.magnification
-    for name in NUMBERS[1:]:
-        row[name] = nan if found is None else getattr(found, name)
-    row["n_pix"] = 0 if found is None else len(found.inversion.observation)
-    row["evaluations"] = 0 if found is None else found.evaluations
-    for name in ("noise_from", "psf_from", "status", "message"):
-        row[name] = "" if fitted is None else getattr(fitted, name)
-    return row
-
-
-def _isothermal(columns):
-    """Whether no row has another slope than 2, fitted or given."""
-    slopes, errors = np.array(columns[SLOPE]), np.array(columns[f"{SLOPE}_std"])
-    fits = np.isfinite(slopes)
-    return bool((slopes[fits] == ISOTHERMAL).all() and not (errors[fits] > 0).any())
-
-
 def _or_why_not(one, row, cutout) -> Fitted:
     """The fit of a row, or the flag and the words of what is in its way."""
     if cutout.status:
@@ -313,42 +238,13 @@ def _or_why_not(one, row, cutout) -> Fitted:
         return one(row, cutout)
     except FitError as error:
         flag, words = "no_model", error
-    except _NoPrior as error:
+    except NoPriorError as error:
         flag, words = "no_prior", error
     except MaskError as error:
         flag, words = "no_arc", error
     except (InversionError, InputContractError) as error:
         flag, words = "bad_input", error
     return Fitted(row, cutout.id, None, flag, clean_message(str(words)))
-
-
-class _NoPrior(Exception):
-    """A table of priors has no usable row for an object."""
-
-
-def _priors(prior, parameters, sigma):
-    """A function from an id to its prior, or None for wide ones."""
-    if parameters is None:
-        if sigma is not None:
-            raise ArgumentError("`sigma` goes with a table of parameters. Give one, or leave it.")
-        if isinstance(prior, (str, os.PathLike)):
-            prior = MassPrior.from_yaml(prior)
-        return lambda name: prior
-    if prior is not None:
-        raise ArgumentError("Priors come from a file or from a table, not both. Leave one out.")
-    table = open_table(parameters)
-    found = MassPrior.from_table(table, sigma=sigma)
-    names = [str(name) for name in table["id"]]
-    by_id = dict(zip(names, found, strict=True))
-    if len(by_id) != len(names):
-        raise ArgumentError("The table of parameters has an id twice. Give each lens one row.")
-
-    def of(name):
-        if by_id.get(name) is None:
-            raise _NoPrior(f"The table of parameters has no usable row of {name!r}.")
-        return by_id[name]
-
-    return of
 
 
 def _cutouts(images, layout):
@@ -369,14 +265,6 @@ def _checked(cutouts):
                 f"An iterable of images must hold Cutouts. Received: {type(cutout).__name__}."
             )
         yield cutout
-
-
-def _mask(seen, rings):
-    if rings is None:
-        return None
-    inner, outer = rings
-    inside = annulus(seen.image.shape, pixel_scale=seen.pixel_scale, inner=inner, outer=outer)
-    return inside & seen.usable
 
 
 def _folder(row, name):

@@ -9,6 +9,7 @@ from lensfinder.inversion.mass import MassModel
 from lensfinder.inversion.priors import PARAMETERS, MassPrior, possible
 from lensfinder.inversion.result import Inversion
 from lensfinder.lensing.ellipticity import Ellipticity
+from lensfinder.lensing.shape_draws import near_angle
 
 DRAWS = 4000  # of the Gaussian about a maximum, for percentiles
 POOR = 1.3  # chi^2 per degree of freedom above which the model does not explain the image
@@ -163,13 +164,16 @@ def parameter_draws(prior: MassPrior, z) -> dict[str, np.ndarray]:
     return draws | {"q": shape.axis_ratio(), "phi": shape.position_angle()}
 
 
-def estimates(draws) -> dict[str, Estimate]:
+def estimates(draws, mass: MassModel) -> dict[str, Estimate]:
     """Mean, standard deviation and percentiles of draws; those of phi about its mean direction.
 
     Parameters
     ----------
     draws : dict of str to array (m,)
         From `parameter_draws`.
+    mass : MassModel
+        The best model: of the angles that differ by half a turn, those of phi are beside its own,
+        and so may lie beyond (-pi/2, pi/2].
 
     Returns
     -------
@@ -182,6 +186,7 @@ def estimates(draws) -> dict[str, Estimate]:
         if name == "phi":
             centre = 0.5 * np.arctan2(np.sin(2 * values).mean(), np.cos(2 * values).mean())
             values = (values - centre + np.pi / 2) % np.pi - np.pi / 2
+            (centre,) = near_angle([centre], mass.phi)
         p16, p50, p84 = centre + np.percentile(values, [16, 50, 84])
         numbers = (centre + values.mean(), values.std(), p16, p50, p84)
         found[name] = Estimate(*map(float, numbers))

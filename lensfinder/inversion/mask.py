@@ -4,7 +4,9 @@ Maresca, Dye & Li (2021), section 3.1: threshold at the minimum cross-entropy (L
 centroid of what is left by its moments, and an annulus about it from 90 % of the radius of the
 largest circle without a bright pixel to 110 % of the smallest that holds them all. Here a bright
 pixel must besides stand out from the noise and have bright neighbours, so that noise peaks far from
-the arcs do not widen the annulus.
+the arcs do not widen the annulus. Where what stands out does not surround the lens, such as one image
+of a faint source, an annulus about it would leave out where all other images are or are not: there a
+disc about the lens takes its place.
 """
 
 from dataclasses import dataclass
@@ -69,7 +71,8 @@ def annular_mask(image, noise=None, *, pixel_scale, snr=3.0, min_pixels=4):
     Returns
     -------
     AnnularMask
-        The annulus; its array value is True where a pixel is to be fitted.
+        The annulus, or a disc about the middle of the image if the middle is not within the inner
+        circle; its array value is True where a pixel is to be fitted.
 
     Raises
     ------
@@ -103,6 +106,9 @@ def annular_mask(image, noise=None, *, pixel_scale, snr=3.0, min_pixels=4):
     x, y = float(px[arc].mean()), float(py[arc].mean())
     r = np.hypot(px[arc] - x, py[arc] - y)
     inner, outer = INNER * float(r.min()), OUTER * float(r.max())
+    if np.hypot(x, y) > inner:
+        x = y = inner = 0.0
+        outer = OUTER * float(np.hypot(px[arc], py[arc]).max())
     inside = annulus(image.shape, pixel_scale=pixel_scale, inner=inner, outer=outer, x=x, y=y)
     return AnnularMask(inside, x, y, inner, outer, threshold, arc)
 

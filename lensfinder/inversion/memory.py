@@ -3,7 +3,8 @@
 A search asks for the same models in the same order each time it runs on the same input. So nothing
 of its state is kept but the answers: after an interruption it starts anew, is told what is known
 already in no time, and goes on to the very same result. One line of JSON per answer; a line that
-was cut when the process ended is dropped.
+was cut when the process ended is dropped. The first line names the fit and the version of the code
+that fits: with another version the same questions have other answers.
 """
 
 import hashlib
@@ -25,30 +26,37 @@ class Memory:
     folder : path-like, optional
         Where to keep them; nowhere when absent.
     fingerprint : str
-        Of everything that the answers depend on.
+        Of everything that was given and that the answers depend on.
+    version : int
+        Of the code that answers.
+    replace : bool
+        Whether what another fit, or another version, has left there is dropped, not refused.
 
     Raises
     ------
     CheckpointError
-        If the folder remembers another fit.
+        If the folder remembers another fit, or one of another version.
     """
 
-    def __init__(self, folder=None, *, fingerprint: str = ""):
+    def __init__(self, folder=None, *, fingerprint: str = "", version: int = 0, replace=False):
         self._known, self._file = {}, None
         if folder is None:
             return
         path = Path(folder) / FILE
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = _whole_lines(path)
-        if lines and lines[0] != [fingerprint]:
-            raise CheckpointError(
-                f"{path.parent} holds another fit: its image, priors or settings differ. "
-                "Choose another folder, or remove this one."
-            )
+        head = [fingerprint, version]
+        try:
+            lines = _whole_lines(path)
+            _check_head(path, lines, head)
+        except CheckpointError:
+            if not replace:
+                raise
+            path.unlink()
+            lines = []
         self._known = {json.dumps(key): value for key, value in lines[1:]}
         self._file = path.open("a", encoding="utf-8")
         if not lines:
-            self._write([fingerprint])
+            self._write(head)
 
     def __len__(self):
         return len(self._known)
@@ -82,6 +90,25 @@ class Memory:
         self._file.flush()
 
 
+def _check_head(path, lines, wanted):
+    """Refuse the answers to the questions of another fit, or of another version."""
+    if not lines or lines[0] == wanted:
+        return
+    head = lines[0] if isinstance(lines[0], list) else []
+    found = head[1] if len(head) == len(wanted) else 0  # there were no versions once
+    remedy = "Choose another output or folder, or start over with --overwrite (`overwrite=True`)."
+    if found != wanted[1]:
+        raise CheckpointError(
+            f"{path.parent} was begun by version {found} of the fit; this is version {wanted[1]}, "
+            f"whose numbers differ. {remedy}",
+            found=found,
+            wanted=wanted[1],
+        )
+    raise CheckpointError(
+        f"{path.parent} holds another fit: its image, priors or settings differ. {remedy}"
+    )
+
+
 def _whole_lines(path):
     """What the file says, up to a line that was cut; that one is taken out of it."""
     if not path.exists():
@@ -95,7 +122,7 @@ def _whole_lines(path):
         return [json.loads(line) for line in whole.splitlines()]
     except ValueError as error:
         raise CheckpointError(
-            f"{path} cannot be read ({error}). Remove its folder to start anew."
+            f"{path} cannot be read ({error}). Start over with --overwrite (`overwrite=True`)."
         ) from error
 
 

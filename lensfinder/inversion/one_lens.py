@@ -18,6 +18,9 @@ from lensfinder.inversion.priors import MassPrior
 from lensfinder.inversion.regularisation import Regularisation
 from lensfinder.inversion.search import Target
 
+# Raise it when the same image and settings give other numbers: what an interrupted fit or audit has
+# kept is then not gone on with.
+FIT_VERSION = 2
 MOST_PIXELS, FEWEST_PIXELS = 500, 60  # of the source
 BRIGHT = 0.5  # how source pixels follow the light of the arcs
 # How its smoothness does, beside the light of a lens: of mocks of pearson2019, whose sources are
@@ -54,6 +57,7 @@ def fit_lens(
     seed: int = 0,
     tolerance: float = 0.1,
     folder=None,
+    overwrite: bool = False,
     progress=None,
 ) -> LensFit:
     """Fit the mass of one lens by reconstructing its source.
@@ -99,6 +103,8 @@ def fit_lens(
     folder : path-like, optional
         Where to remember evaluations: a fit that was interrupted goes on from there to the same
         result.
+    overwrite : bool
+        Whether what another fit has left in `folder` is replaced, not refused.
     progress : callable, optional
         Told a `lensfinder.inversion.Progress` whenever the fit improves.
 
@@ -112,7 +118,7 @@ def fit_lens(
     InversionError
         One of its kinds, if the input cannot be fitted; `FitError` if no model fits it.
     CheckpointError
-        If the folder holds another fit.
+        If the folder holds another fit, or one of another version of this code.
     UnknownNameError
         If there is no such method, or way with the lens light.
     """
@@ -138,6 +144,8 @@ def fit_lens(
     check_free(_completed(asked, light, shear, power_law))
     memory = Memory(
         folder,
+        version=FIT_VERSION,
+        replace=overwrite,
         fingerprint=fingerprint(
             *(image, np.asarray(noise, np.float64), psf, setup.mask, str(pixel_scale)),
             *(_completed(asked, light, shear, power_law).model_dump_json(),),

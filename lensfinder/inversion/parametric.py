@@ -19,7 +19,7 @@ from lensfinder.inversion.lens_fit import (
 from lensfinder.inversion.memory import Memory
 from lensfinder.inversion.parabolas import climb_parabolas
 from lensfinder.inversion.priors import MassPrior
-from lensfinder.inversion.search import KEPT, STARTS, Target, local_maxima, refine
+from lensfinder.inversion.search import BRIEF, KEPT, Target, climb, local_maxima
 
 EDGE = 3.0  # |z| beyond which a value lies in the outermost 0.3 % of its prior
 SCATTERS = 3.0  # about a parabola by which a point may lie above its top
@@ -74,7 +74,9 @@ def maximise(
     tops = refined_maxima(search)
     target.stage = "peak"
     near = [z for value, z in tops if value > tops[0][0] - KEPT]
-    start = max(near, key=lambda z: target.warm(z) - 0.5 * float(z @ z))
+    start = near[0]
+    if len(near) > 1:  # the coarse grid may have preferred the wrong one
+        start = max((climb(target, z, most=BRIEF) for z in near), key=lambda pair: pair[0])[1]
     peak = climb_parabolas(target, start, tolerance=tolerance)
     z, definite = peak.z, peak.definite
     doubt = max(1.0, SCATTERS * peak.roughness) if definite else 0.0
@@ -92,7 +94,7 @@ def maximise(
     if definite:
         rng = np.random.default_rng(seed)
         draws = parameter_draws(prior, rng.multivariate_normal(peak.z, peak.covariance, DRAWS))
-        samples, parameters = _stacked(draws, names), estimates(draws)
+        samples, parameters = _stacked(draws, names), estimates(draws, mass)
         covariance = np.atleast_2d(np.cov(samples.T))
         # In z the prior is a unit Gaussian, so its 2 pi and the integral's cancel.
         marginal = peak.value + peak.log_volume
@@ -208,7 +210,7 @@ def nested(
     inversion = inverter.invert(mass)
     return LensFit(
         mass=mass,
-        parameters=estimates(draws),
+        parameters=estimates(draws, mass),
         names=prior.free,
         covariance=np.atleast_2d(np.cov(samples.T)),
         samples=samples,
@@ -271,7 +273,7 @@ def refined_maxima(search: Target) -> list[tuple[float, np.ndarray]]:
     if not tops:
         raise FitError(_NOTHING)
     search.stage = "refine"
-    return sorted((refine(search, z) for _, z in tops[:STARTS]), key=lambda pair: -pair[0])
+    return sorted((climb(search, z) for _, z in tops), key=lambda pair: -pair[0])
 
 
 def _stacked(draws, names):

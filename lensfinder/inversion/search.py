@@ -1,9 +1,11 @@
 """The search for the mass of largest evidence, in the standard normal numbers of the priors.
 
-Three steps. A scan over theta_E and some shapes on a coarse source grid finds the local maxima: too
-small a radius shows the source as a demagnified image, too large a one turned over (Maresca et al.
-2021), and both are maxima of their own. Each of the best is refined without derivatives (COBYQA).
-At the best of those, on the fine grid, parabolas are fitted (`lensfinder.inversion.parabolas`).
+A scan over theta_E and some shapes on a coarse source grid, then climbs without derivatives (COBYQA)
+that narrow the places down: short ones from every local maximum of the scan and from every stretch
+of radii, long ones from the best of those. Too small a radius shows the source as a demagnified
+image, too large a one turned over (Maresca et al. 2021), and both are broad maxima of their own; the
+right one is narrow, and lies below them until its shape is nearly right. At the best place, on the
+fine grid, parabolas are fitted (`lensfinder.inversion.parabolas`).
 """
 
 from dataclasses import dataclass
@@ -15,9 +17,15 @@ from lensfinder.errors import InversionError
 from lensfinder.inversion.mass import MassModel
 
 SCAN, FEWEST, STEP = 30, 6, 0.08  # values of theta_E, at most and least; in ln theta_E
-STARTS = 4  # local maxima that are refined
-KEPT = 50.0  # log evidence below the best, on the coarse grid, from which on a maximum is dropped
-FIRST, LAST = 0.5, 0.03  # radii of trust of the refinement, in standard deviations of the prior
+STRETCHES = 10  # of radii, from each of which one place is climbed from
+STARTS = 4  # places that are kept after the short climbs
+APART = 0.1  # in ln theta_E: two places that are closer are one
+KEPT = 200.0  # log evidence below the best, on the coarse grid, from which on a place is dropped
+FIRST, LAST = 0.5, 0.03  # radii of trust of a climb, in standard deviations of the prior
+NARROW = (
+    0.2  # the first of a short climb: the right solution of a sharp source is left by longer steps
+)
+BRIEF = 24  # evaluations of a short climb
 
 
 @dataclass(frozen=True)
@@ -136,11 +144,12 @@ class Target:
 
 
 def local_maxima(target: Target, *, count: int | None = None) -> list[tuple[float, np.ndarray]]:
-    """Maxima along theta_E, best first.
+    """Places to climb from, far apart in theta_E, best first.
 
     At each radius a round lens and six elongated ones are tried, one standard deviation of the
     priors from the middle, because the right radius with a wrong shape explains less than a wrong
-    radius.
+    radius. From the highest of each stretch of radii, and from every local maximum, a short climb
+    follows.
 
     Parameters
     ----------
@@ -155,6 +164,26 @@ def local_maxima(target: Target, *, count: int | None = None) -> list[tuple[floa
         Value and place; empty if no model could be inverted. At most one where theta_E is not
         fitted.
     """
+    scanned = _scan(target, count)
+    values = np.array([-np.inf, *(value for value, _ in scanned), -np.inf])
+    tops = (values[1:-1] >= values[:-2]) & (values[1:-1] >= values[2:])
+    stretches = np.array_split(np.arange(len(scanned)), min(STRETCHES, len(scanned)))
+    chosen = {max(part, key=lambda k: scanned[k][0]) for part in stretches}
+    chosen |= set(np.flatnonzero(tops))
+    places = [scanned[k][1] for k in sorted(chosen) if np.isfinite(scanned[k][0])]
+    climbed = [climb(target, z, first=NARROW, most=BRIEF) for z in places]
+    best = max((value for value, _ in climbed), default=-np.inf)
+    kept, radii = [], []
+    for value, z in sorted(climbed, key=lambda pair: -pair[0]):
+        radius = np.log(target.prior.values(z)["theta_E"])
+        if value > best - KEPT and all(abs(radius - r) > APART for r in radii):
+            kept.append((value, z))
+            radii.append(radius)
+    return kept[:STARTS]
+
+
+def _scan(target, count):
+    """Value and place of the best shape at each radius."""
     free = target.prior.free
     shapes = [np.zeros(len(free))]
     if {"e1", "e2"} <= set(free):
@@ -175,9 +204,7 @@ def local_maxima(target: Target, *, count: int | None = None) -> list[tuple[floa
         values = [target(point) for point in points]
         top = int(np.argmax(values))
         best.append((values[top], points[top]))
-    values = np.array([-np.inf, *(value for value, _ in best), -np.inf])
-    tops = (values[1:-1] >= values[:-2]) & (values[1:-1] >= values[2:]) & np.isfinite(values[1:-1])
-    return sorted((best[k] for k in np.flatnonzero(tops)), key=lambda pair: -pair[0])
+    return best
 
 
 def _scan_count(prior):
@@ -189,7 +216,7 @@ def _scan_count(prior):
     return int(np.clip(np.ceil(np.log(high / low) / STEP), FEWEST, SCAN))
 
 
-def refine(target: Target, z) -> tuple[float, np.ndarray]:
+def climb(target: Target, z, *, first: float = FIRST, most: int | None = None):
     """Climb from a point without derivatives.
 
     Parameters
@@ -198,6 +225,10 @@ def refine(target: Target, z) -> tuple[float, np.ndarray]:
         What to climb on.
     z : array (P,)
         Where to begin.
+    first : float
+        How far the first steps go.
+    most : int, optional
+        Evaluations after which to stop; enough to arrive when absent.
 
     Returns
     -------
@@ -213,7 +244,10 @@ def refine(target: Target, z) -> tuple[float, np.ndarray]:
         z,
         method="COBYQA",
         options=dict(
-            initial_tr_radius=FIRST, final_tr_radius=LAST, maxfev=12 * len(z) + 20, scale=False
+            initial_tr_radius=first,
+            final_tr_radius=LAST,
+            maxfev=most or 12 * len(z) + 20,
+            scale=False,
         ),
     )
     return -float(found.fun), np.asarray(found.x)

@@ -40,6 +40,29 @@ def shape_spreads(e1, e2, levels) -> dict[str, np.ndarray]:
     return {name: np.where(enough, lines, np.nan) for name, lines in found.items()}
 
 
+def near_angle(quantiles, angle) -> np.ndarray:
+    """Quantiles of a position angle beside the angle itself, all turned by the same half-turns.
+
+    An ellipse looks the same after half a turn, so pi may be added to all quantiles at once. They
+    stay in order, and may lie beyond (-pi/2, pi/2], where the angle itself never does.
+
+    Parameters
+    ----------
+    quantiles : array (levels, N)
+        Rad, in order, from `shape_spreads`.
+    angle : array (N,)
+        Rad, such as the angle of the mean ellipticity; where it is NaN nothing is turned.
+
+    Returns
+    -------
+    array (levels, N)
+        Such that the middle one lies within pi/2 of the angle.
+    """
+    quantiles = np.asarray(quantiles, float)
+    apart = (np.asarray(angle, float) - quantiles[len(quantiles) // 2]) / np.pi
+    return quantiles + np.pi * np.where(np.isfinite(apart), np.round(apart), 0.0)
+
+
 def _spread(drawn, good, levels):
     """Standard deviation and quantiles along the first axis, of the good ones alone."""
     count = np.maximum(good.sum(axis=0), 1)

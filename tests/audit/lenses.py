@@ -53,7 +53,7 @@ class Fitter:
     def __call__(self, image, noise, *, prior, tolerance, seed, folder, **other):
         known = dict(prior=prior, tolerance=tolerance, seed=seed, folder=folder)
         inspect.signature(fit_lens).bind(image, noise, **known, **other)  # as the real one
-        self.calls.append(known)
+        self.calls.append(known | other)
         theta = self.start
         if prior is not None and prior.theta_E.prior == "uniform":
             theta = float(np.clip(TRUTH.theta_E, prior.theta_E.low, prior.theta_E.high))

@@ -129,6 +129,19 @@ def test_an_axis_may_be_written_backwards(template, tmp_path):
     assert turned.source_centre == regular.source_centre
 
 
+def test_light_of_the_lens_is_no_light_of_arcs(template, tmp_path):
+    sersic = profile("Sersic", dict(I_eff=1.0, n=4.0, theta_eff=0.5, q=0.8, phi=0.0))
+    template["lensing_entities"][0]["light_model"].append(sersic)
+    found = read(template, tmp_path)
+    assert found.image is None
+    assert found.opinion() is None
+    assert "Sersic" in found.remark
+    assert "--image" in found.remark
+    given = read(template, tmp_path, image=tmp_path / "observed.fits")
+    assert given.opinion().verdict == "correct"
+    assert given.remark == ""
+
+
 def test_noise_is_given_or_found(template, tmp_path):
     assert read(template, tmp_path, noise=1).noise == 1.0
     template["observation"]["noise"] = {"type": "UniformGaussianNoise", "std_dev": 0.25}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lensfinder.audit import Classifier, Procedure, audit_lens, classifier_of
+from lensfinder.audit import Classifier, Procedure, audit_lens, classifier_of, loop
 from lensfinder.audit.loop import GRAVE, Opinion, doubts
 from lensfinder.errors import CheckpointError, FitError, MaskError
 from lensfinder.inversion import MassPrior, load_relation
@@ -199,6 +199,7 @@ def test_a_folder_of_another_audit_is_refused(tmp_path):
     for lens, terms, classifier in (
         (to_audit(prior=MassPrior()), procedure(), PARITY),
         (to_audit(), procedure(seed=1), PARITY),
+        (to_audit(), procedure(power_law=True), PARITY),
         (to_audit(), procedure(), always("correct")),
     ):
         with pytest.raises(CheckpointError, match="--overwrite"):
@@ -207,6 +208,18 @@ def test_a_folder_of_another_audit_is_refused(tmp_path):
         to_audit(), procedure(rounds=3), classifier=PARITY, fit=Fitter(1.0), folder=tmp_path
     )
     assert len(more.rounds) == 2  # more rounds go on from there
+
+
+@pytest.mark.parametrize("name", ["FIT_VERSION", "AUDIT_VERSION"])
+def test_rounds_of_another_version_are_refused(tmp_path, monkeypatch, name):
+    known = dict(classifier=PARITY, fit=Fitter(1.0), folder=tmp_path)
+    audit_lens(to_audit(), procedure(rounds=0), **known)
+    monkeypatch.setattr(loop, name, getattr(loop, name) + 1)
+    with pytest.raises(CheckpointError, match=r"begun by version 1 of the .*--overwrite"):
+        audit_lens(to_audit(), procedure(), **known)
+    (tmp_path / "lens.json").write_text('{"fingerprint": "of old"}')
+    with pytest.raises(CheckpointError, match="version 0"):
+        audit_lens(to_audit(), procedure(), **known)
 
 
 def test_a_damaged_round_is_named(tmp_path):

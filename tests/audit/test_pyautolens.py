@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
-from lensfinder.audit import read_pyautolens
-from lensfinder.audit.pyautolens import FIT, MODEL, SUMMARY, mass_of
-from lensfinder.errors import DataFormatError, PixelScaleError
+from lensfinder.audit import audit_given, read_pyautolens
+from lensfinder.audit.pyautolens import FIT, GALAXIES, MODEL, SUMMARY, mass_of
+from lensfinder.errors import ArgumentError, DataFormatError, PixelScaleError
 from lensfinder.export.pyautolens import convert
 from lensfinder.inversion import Inverter, MassModel, RectangularGrid
 from lensfinder.lensing.ellipticity import Ellipticity
@@ -126,8 +127,6 @@ def test_damaged_files_are_named(copy):
 
 
 def test_a_pixel_scale_is_needed(copy):
-    from astropy.io import fits
-
     with fits.open(copy / FIT) as file:
         for unit in file:
             del unit.header["PIXSCAX"]
@@ -136,6 +135,57 @@ def test_a_pixel_scale_is_needed(copy):
     with pytest.raises(PixelScaleError, match="--pixel-scale"):
         read_pyautolens(copy)
     assert read_pyautolens(copy, pixel_scale=0.1).pixel_scale == 0.1
+
+
+def with_lens_light(copy):
+    """The folder with a bright galaxy in the middle, in model and image; returns its light."""
+    y, x = np.mgrid[-19.5:20, -19.5:20] * SCALE
+    light = (50 * np.exp(-np.hypot(x, 1.2 * y - 0.1) / 0.5)).astype(np.float32)
+    model = json.loads((copy / MODEL).read_text())
+    model["arguments"]["galaxies"]["arguments"]["lens"]["arguments"]["bulge"] = {
+        "class_path": "autogalaxy.profiles.light.linear.sersic.Sersic",
+        "type": "instance",
+        "arguments": {},
+    }
+    (copy / MODEL).write_text(json.dumps(model))
+    with fits.open(copy / "files" / "dataset.fits") as file:
+        file["DATA"].data = file["DATA"].data + light
+        file.writeto(copy / "files" / "shining.fits")
+        header = file["DATA"].header
+    shutil.move(copy / "files" / "shining.fits", copy / "files" / "dataset.fits")
+    images = [fits.ImageHDU(plane, header, name) for name, plane in planes(light)]
+    fits.HDUList([fits.PrimaryHDU(), *images]).writeto(copy / GALAXIES)
+    return light
+
+
+def planes(light):
+    """Lens and source as PyAutoLens names their images."""
+    return ("GALAXY_0", light), ("GALAXY_1", np.full_like(light, 3.0))
+
+
+def test_the_light_of_the_lens_is_taken_off_the_image(copy, found):
+    with_lens_light(copy)
+    clean = read_pyautolens(copy)
+    np.testing.assert_allclose(clean.image, found.image, rtol=0, atol=1e-4)  # float32 of 50
+    assert clean.opinion().verdict == found.opinion().verdict == "correct"
+    assert clean.remark == ""
+
+
+def test_light_of_the_lens_that_is_not_there_is_named(copy, found):
+    with_lens_light(copy)
+    (copy / GALAXIES).unlink()
+    bare = read_pyautolens(copy)
+    assert bare.image is None
+    assert bare.opinion() is None
+    assert "--image" in bare.remark
+    with pytest.raises(ArgumentError, match="light of its own"):
+        audit_given([bare], classifier="parity")
+    (row,) = audit_given([bare], classifier=lambda images: np.array([[0.0, 1.0, 0.0]]))
+    assert "light of its own" in row["message"]
+    assert row["needs_a_person"]
+    write = fits.PrimaryHDU(found.image.astype(np.float32), fits.Header({"PIXSCALE": SCALE}))
+    write.writeto(copy / "arcs.fits")
+    assert read_pyautolens(copy, image=copy / "arcs.fits").opinion().verdict == "correct"
 
 
 def test_parameters_come_back_from_what_we_export():

@@ -1,5 +1,7 @@
 """The verb: tables and pages of an audit, resumed ones too, and verdicts on other codes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -12,7 +14,7 @@ from lensfinder.data import Cutout
 from lensfinder.errors import ArgumentError, OutputExistsError, PresetError, SpecError
 from lensfinder.inversion import MassPrior
 from lensfinder.tables import read_table
-from tests.audit.lenses import TRUTH, Fitter, inverted, lens
+from tests.audit.lenses import TRUTH, Fitter, fitted, inverted, lens
 from tests.inversion.systems import SCALE, gaussian_psf
 
 TERMS = {"classifier": "parity", "relation": "maresca2021"}
@@ -119,6 +121,46 @@ def test_a_modelling_network_gives_the_first_prior(fitter):
 def test_what_is_not_in_the_files_may_be_given(fitter):
     table = run.audit(cutouts()[:2], reading=Reading(pixel_scale=SCALE), **TERMS)
     assert list(table["verdict"]) == ["correct"] * 2
+
+
+def test_the_terms_of_a_fit_reach_it(fitter, tmp_path):
+    (tmp_path / "prior.yaml").write_text("x: {prior: constant, value: 0, unit: arcsec, source: a}")
+    table = run.audit(
+        cutouts()[:1],
+        prior=tmp_path / "prior.yaml",
+        fitting={"power_law": True, "light_profile": "sersic", "lens_light": "subtracted"},
+        reading=Reading(rings=(0.3, 1.5)),
+        rounds=0,
+        **TERMS,
+    )
+    (call,) = fitter.calls
+    assert call["power_law"]
+    assert call["light_profile"] == "sersic"
+    assert call["prior"].x.prior == "constant"
+    assert call["mask"].sum() == pytest.approx(np.pi * (1.5**2 - 0.3**2) / SCALE**2, rel=0.05)
+    for words in ("--power-law", "--light-profile sersic", "--rings 0.3,1.5", "--prior"):
+        assert words in table.meta["command"]
+    assert "slope" not in table.colnames, "the fitter has not fitted it"
+    with pytest.raises(ArgumentError, match="rings"):
+        run.audit(cutouts(), reading=Reading(rings=(2.0, 1.0)), **TERMS)
+    with pytest.raises(ArgumentError, match="not both"):
+        run.audit(cutouts(), prior=MassPrior(), parameters=Table(), **TERMS)
+
+
+def test_a_slope_that_was_fitted_has_columns(monkeypatch):
+    def steep(*args, **kwargs):
+        found = fitted(1.0, MassPrior())
+        object.__setattr__(found, "mass", found.mass.model_copy(update={"slope": 2.1}))
+        error = replace(found.parameters["slope"], std=0.05)
+        object.__setattr__(found, "parameters", found.parameters | {"slope": error})
+        return found
+
+    defaults = {"folder": None, "fit": steep, "watch": None}
+    monkeypatch.setattr(loop.audit_lens, "__kwdefaults__", defaults)
+    table = run.audit(cutouts()[:2], rounds=0, fitting={"power_law": True}, **TERMS)
+    assert table["slope"][0] == 2.1
+    assert table["slope_std"][0] == 0.05
+    assert np.isnan(table["slope"][1])
 
 
 def test_an_empty_run_has_all_columns(fitter):

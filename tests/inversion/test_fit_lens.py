@@ -25,6 +25,7 @@ from lensfinder.inversion import (
     nested,
     one_lens,
 )
+from lensfinder.inversion.lens_fit import estimates
 from lensfinder.inversion.light_profiles import gaussian_components
 from lensfinder.lensing.ellipticity import Ellipticity
 
@@ -74,6 +75,18 @@ def test_a_noisy_lens_is_recovered_within_its_errors(fitted):
     assert abs(pulls(fitted, wrong)["theta_E"]) > 4.0, "an error of 0.1 arcsec would be seen"
 
 
+# theta_E and log evidence of `fitted`, by version of the fit
+NUMBERS = {1: (0.79999, -1499.66)}
+
+
+def test_the_version_of_the_fit_names_its_numbers(fitted):
+    """If this fails, fits have changed: raise FIT_VERSION, and write the new numbers above."""
+    theta_E, log_evidence = NUMBERS[one_lens.FIT_VERSION]
+    # the maximum is known to 0.1 in log evidence; a tenth of a sigma lowers it by 0.005
+    assert fitted.mass.theta_E == pytest.approx(theta_E, abs=0.3 * fitted.parameters["theta_E"].std)
+    assert fitted.log_evidence == pytest.approx(log_evidence, abs=0.2)
+
+
 def test_what_a_fit_says_of_itself_agrees(fitted):
     errors = [fitted.parameters[name].std for name in fitted.names]
     np.testing.assert_allclose(np.sqrt(np.diag(fitted.covariance)), errors, rtol=1e-3)
@@ -87,6 +100,16 @@ def test_what_a_fit_says_of_itself_agrees(fitted):
     assert len(radii) > 1, "the demagnified or the turned-over solution was met too"
     assert abs(radii[0] - TRUE.theta_E) < 0.1
     assert 0.0 < fitted.roughness < 2.0
+
+
+@pytest.mark.parametrize("phi", [1.56, -1.56])
+def test_percentiles_of_the_angle_lie_beside_the_best_one(rng, phi):
+    mean, mass = Ellipticity.from_axis_ratio(0.7, -phi), TRUE.model_copy(update={"phi": phi})
+    shape = Ellipticity(*(rng.normal(e, 0.05, 500) for e in (float(mean.e1), float(mean.e2))))
+    found = estimates({"phi": shape.position_angle()}, mass)["phi"]
+    assert found.p16 < found.p50 < found.p84
+    assert abs(found.p50 - phi) < 0.1  # rad; half a turn is 3.1
+    assert abs(found.mean - phi) < 0.1
 
 
 def test_a_noiseless_lens_is_recovered():

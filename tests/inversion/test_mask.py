@@ -45,6 +45,17 @@ def test_the_arcs_of_a_lens_are_inside_with_noise_as_without():
     assert found.outer > noisy.outer + 1.0
 
 
+def test_what_does_not_surround_the_lens_gets_a_disc_about_it():
+    spot = annulus((80, 80), pixel_scale=SCALE, inner=0.0, outer=0.3, x=1.5, y=0.4)
+    found = annular_mask(spot * 5.0, 1.0, pixel_scale=SCALE)
+    assert (found.x, found.y, found.inner) == (0.0, 0.0, 0.0)
+    assert found.outer == pytest.approx(1.1 * (np.hypot(1.5, 0.4) + 0.3), abs=1.1 * SCALE)
+    assert found.pixels[40, 40], "where the counter-image would be"
+    assert np.array_equal(found.arc, spot)
+    ring = annulus((80, 80), pixel_scale=SCALE, inner=1.0, outer=1.5, x=0.6, y=0.0)
+    assert annular_mask(ring * 5.0, 1.0, pixel_scale=SCALE).inner > 0, "this one surrounds it"
+
+
 def test_noise_alone_is_no_arc(rng):
     with pytest.raises(MaskError, match="touching pixels.*annulus"):
         annular_mask(rng.normal(size=(60, 60)), 1.0, pixel_scale=SCALE)

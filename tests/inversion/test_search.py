@@ -10,7 +10,7 @@ from lensfinder.errors import CheckpointError, InversionError
 from lensfinder.inversion import MassPrior, Memory
 from lensfinder.inversion.memory import FILE, fingerprint
 from lensfinder.inversion.parabolas import climb_parabolas
-from lensfinder.inversion.search import Target, local_maxima, refine
+from lensfinder.inversion.search import Target, climb, local_maxima
 from lensfinder.lensing.ellipticity import Ellipticity
 
 PRIOR = MassPrior().uniform("theta_E", 0.2, 2.2)
@@ -57,7 +57,7 @@ def test_the_peak_and_its_width_are_found(roughness):
         return bell(mass) + roughness * steps
 
     target = target_of(formula)
-    start = refine(target, np.zeros(5))[1]
+    start = climb(target, np.zeros(5))[1]
     peak = climb_parabolas(target, start)
     assert peak.definite
     assert peak.settled
@@ -112,6 +112,18 @@ def test_every_local_maximum_of_the_radius_is_a_start():
     np.testing.assert_allclose(radii, [1.1, 1.9, 0.5], atol=0.034)
 
 
+def test_a_narrow_peak_below_broad_ones_is_found():
+    others = (0.3, 0.7, 1.5, 1.8, 2.1)  # each higher than what a scan sees of the right one
+    width = np.array([0.05, 0.006, 0.006, 0.05, 0.05])
+
+    def formula(mass):
+        narrow = 300.0 - 0.5 * float((((numbers(mass) - TRUTH) / width) ** 2).sum())
+        return max(narrow, *(150.0 - 0.5 * ((mass.theta_E - r) / 0.04) ** 2 for r in others))
+
+    found = [PRIOR.mass(z).theta_E for _, z in local_maxima(target_of(formula))]
+    assert found[0] == pytest.approx(TRUTH[0], abs=0.05)
+
+
 def test_a_target_without_any_lens_has_no_maximum():
     def formula(mass):
         raise InversionError("never")
@@ -131,14 +143,14 @@ def test_a_saddle_is_not_called_a_peak():
         return bell(mass, correlation=0.0) + t[3] ** 2  # falls in x no more, but grows
 
     target = target_of(formula)
-    peak = climb_parabolas(target, refine(target, np.zeros(5))[1])
+    peak = climb_parabolas(target, climb(target, np.zeros(5))[1])
     assert not (peak.definite and peak.settled and abs(peak.z[3]) < 2.0)
 
 
 def test_progress_tells_what_is_better_only():
     news = []
     target = target_of(bell, progress=news.append)
-    refine(target, np.zeros(5))
+    climb(target, np.zeros(5))
     told = [item.log_evidence for item in news]
     assert told == sorted(set(told))
     assert news[-1].chi2_per_pixel == pytest.approx(0.9)
@@ -150,7 +162,7 @@ def test_what_is_remembered_is_not_asked_again(tmp_path):
     def climbed():
         memory = Memory(tmp_path, fingerprint="one")
         target = Target(Pretended(bell), PRIOR, memory, grid="fine")
-        found = refine(target, np.zeros(5))
+        found = climb(target, np.zeros(5))
         memory.close()
         return target.inverter.asked, found
 
@@ -185,8 +197,23 @@ def test_another_fit_s_memory_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="another fit"):
         Memory(tmp_path, fingerprint="two")
     (tmp_path / FILE).write_bytes(b"\x00not json\n")
-    with pytest.raises(CheckpointError, match="start anew"):
+    with pytest.raises(CheckpointError, match="--overwrite"):
         Memory(tmp_path, fingerprint="one")
+
+
+@pytest.mark.parametrize("head", ['["one", 1]', '["one"]'], ids=["older", "without a version"])
+def test_the_memory_of_another_version_is_refused_or_replaced(tmp_path, head):
+    (tmp_path / FILE).write_text(f'{head}\n[["fine", null, 0.5], [1.0, 2.0, null]]\n')
+    with pytest.raises(CheckpointError, match="this is version 2.*--overwrite") as caught:
+        Memory(tmp_path, fingerprint="one", version=2)
+    assert (caught.value.found, caught.value.wanted) == (int("1" in head), 2)
+    memory = Memory(tmp_path, fingerprint="one", version=2, replace=True)
+    assert len(memory) == 0
+    memory.keep(["fine", None, 0.5], [3.0, 4.0, None])
+    memory.close()
+    again = Memory(tmp_path, fingerprint="one", version=2, replace=True)
+    assert again.get(["fine", None, 0.5]) == [3.0, 4.0, None], "the same fit is gone on with"
+    again.close()
 
 
 def test_a_fingerprint_sees_every_part():
