@@ -9,6 +9,7 @@ by the verdict of the classifier, as the paper counts, and by its true Einstein 
 import argparse
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -105,12 +106,18 @@ def errors_of(rounds, truths):
 def within_one_sigma(fitted):
     """Share of the lenses with the right solution whose true radius lies within one sigma."""
     pulls = [
-        abs(history.last.mass.theta_E - truth.theta_E) / history.last.parameters["theta_E"]["std"]
+        abs(history.answer.mass.theta_E - truth.theta_E)
+        / history.answer.parameters["theta_E"]["std"]
         for history, truth in fitted
-        if class_of(history.last.mass.theta_E, truth.theta_E) == "correct"
-        and history.last.parameters["theta_E"]["std"] > 0
+        if class_of(history.answer.mass.theta_E, truth.theta_E) == "correct"
+        and history.answer.parameters["theta_E"]["std"] > 0
     ]
     return float(np.mean(np.array(pulls) < 1)) if pulls else None
+
+
+def _until(history, number):
+    """The history as it was after so many refits."""
+    return replace(history, rounds=history.rounds[: number + 1])
 
 
 def figures_of(histories, truths, seconds, rounds):
@@ -118,7 +125,7 @@ def figures_of(histories, truths, seconds, rounds):
     fitted = [(h, t) for h, t in zip(histories, truths, strict=True) if h.rounds]
     after = []
     for number in range(rounds + 1):
-        last = [(h.rounds[min(number, len(h.rounds) - 1)], t) for h, t in fitted]
+        last = [(_until(h, number).answer, t) for h, t in fitted]
         verdicts = [record.verdict for record, _ in last]
         true = [class_of(record.mass.theta_E, t.theta_E) for record, t in last]
         after.append(
@@ -128,7 +135,7 @@ def figures_of(histories, truths, seconds, rounds):
                 "classifier_right": sum(a == b for a, b in zip(verdicts, true)),
             }
         )
-    wrong = [h for h, t in fitted if class_of(h.last.mass.theta_E, t.theta_E) != "correct"]
+    wrong = [h for h, t in fitted if class_of(h.answer.mass.theta_E, t.theta_E) != "correct"]
     return {
         "lenses": len(histories),
         "without_a_fit": len(histories) - len(fitted),
@@ -139,7 +146,7 @@ def figures_of(histories, truths, seconds, rounds):
         "errors_of_the_first_fit": errors_of(
             [h.rounds[0] for h, _ in fitted], [t for _, t in fitted]
         ),
-        "errors_at_the_end": errors_of([h.last for h, _ in fitted], [t for _, t in fitted]),
+        "errors_at_the_end": errors_of([h.answer for h, _ in fitted], [t for _, t in fitted]),
         "right_ones_with_theta_E_within_one_sigma": within_one_sigma(fitted),
         "fits_per_lens": float(np.mean([len(h.rounds) for h, _ in fitted])),
         "models_per_lens": float(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lensfinder.audit.opinion import Opinion
+from lensfinder.audit.opinion import Opinion, weighed
 from lensfinder.errors import ArgumentError, PresetError, UnknownNameError
 from lensfinder.inversion.frame import classifier_inputs
 from lensfinder.inversion.relation import SOLUTIONS
@@ -50,7 +50,8 @@ class Classifier:
         images : dict of str to array (size, size, 1)
             What `images` gives.
         opinion : Opinion or None
-            Of the parity; None where the image or the mass is not known.
+            Of the parity; None where the image or the mass is not known. A network's answer is
+            weighed with it (`lensfinder.audit.opinion.weighed`).
 
         Returns
         -------
@@ -76,7 +77,8 @@ class Classifier:
                 f"The classifier {self.name!r} must answer three probabilities per reconstruction, "
                 f"of {', '.join(SOLUTIONS)}. Received: {answer.tolist()}. Correct it."
             )
-        return solution_probabilities(answer)[0]
+        answer = solution_probabilities(answer)[0]
+        return answer if opinion is None else weighed(answer, opinion)
 
 
 def classifier_of(given=PRESET) -> Classifier:

@@ -15,7 +15,7 @@ from lensfinder.inversion.priors import MassPrior
 from lensfinder.inversion.relation import SOLUTIONS, Relation, load_relation
 
 # Raise AUDIT_VERSION when the same fits get other verdicts by parity, or lead to other priors.
-AUDIT_VERSION = 1
+AUDIT_VERSION = 2
 ROUNDS = 3  # refits after the first fit, as in the paper
 SURE = 0.8  # probability of the verdict below which a person should look
 VAGUE = 0.05  # of theta_E: with a larger error, +-10 % (the paper's "correct") is not two sigma

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lensfinder.audit.rules import ACTIONS, Attempt, Step
+from lensfinder.audit.rules import ACTIONS, CORRECT, Attempt, Step
 from lensfinder.errors import CheckpointError
 from lensfinder.inversion.lens_fit import Estimate, LensFit, point_estimates
 from lensfinder.inversion.mass import MassModel
@@ -171,6 +171,18 @@ class History:
     def last(self) -> Round | None:
         """The last round, if there is one."""
         return self.rounds[-1] if self.rounds else None
+
+    @property
+    def answer(self) -> Round | None:
+        """The round whose mass stands: the last if it was called correct.
+
+        Of a lens whose rounds ended otherwise, the one of largest evidence among those that were
+        called correct, or among all if none was.
+        """
+        if not self.rounds or self.last.verdict == CORRECT:
+            return self.last
+        correct = [record for record in self.rounds if record.verdict == CORRECT]
+        return max(correct or self.rounds, key=lambda record: record.log_evidence)
 
 
 def fingerprint(*arrays, **facts) -> str:

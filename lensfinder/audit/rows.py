@@ -30,14 +30,15 @@ def lens_row(name: str, history: History | None, *, status: str, message: str) -
     dict
         Column name to value; NaN and empty text where there was no fit.
     """
+    answer = None if history is None else history.answer
     last = None if history is None else history.last
     reasons = (message,) if history is None else history.reasons
     return {
         "id": name,
-        **_of_record(last),
+        **_of_record(answer),
         "needs_a_person": bool(reasons) if history is None else history.needs_a_person,
         "fits": 0 if history is None else len(history.rounds),
-        **_mass(last),
+        **_mass(answer),
         **_restart(last),
         "seconds": sum(record.seconds for record in history.rounds) if history else np.nan,
         "status": (history.problem or "ok") if history is not None else status,

@@ -44,11 +44,10 @@ class AuditPage:
         """Keep what the page says of a lens."""
         if history is None or not history.rounds or len(self._cards) == self.shown:
             return
-        last = history.last
         self._cards.append(
             {
                 "id": identity,
-                "verdict": WORDS[last.verdict],
+                "verdict": WORDS[history.answer.verdict],
                 "kind": "warn" if history.needs_a_person else "hit",
                 "reasons": list(history.reasons),
                 "rounds": [self._round(row, record) for record in history.rounds],

@@ -13,6 +13,7 @@ from lensfinder.zoo.layers import (
     ContrastClip,
     DihedralMean,
     DihedralViews,
+    FineStructure,
     ImageScale,
     JointAugment,
     ObservingAugment,
@@ -37,6 +38,9 @@ class CompactArguments(BaseModel):
         `ImageScale` is not.
     softening : float
         Of the `ArcsinhStretch`, in sigma.
+    fine_structure : bool
+        Whether the network also sees what stands out of the smooth light (`FineStructure`), as
+        further bands.
     dropout : float
         Share of the features dropped in training before the head.
     augment : {"any", "quarter", "none"}
@@ -59,6 +63,7 @@ class CompactArguments(BaseModel):
     units: int = Field(default=32, ge=1, le=4096)
     stretch: Literal["arcsinh", "clip", "image", "none"] = "arcsinh"
     softening: float = Field(default=1.0, gt=0, lt=1e6)
+    fine_structure: bool = False
     dropout: float = Field(default=0.0, ge=0, lt=1)
     augment: Literal["any", "quarter", "none"] = "none"
     observing: bool = False
@@ -170,11 +175,19 @@ def _prepared(images: dict, arguments: CompactArguments) -> dict:
     }
     if arguments.observing:
         images = {g: ObservingAugment(group=g, name=f"{g}_observing")(x) for g, x in images.items()}
+    shown = images
     if arguments.stretch != "none":
-        images = {group: makers[arguments.stretch](group)(x) for group, x in images.items()}
+        shown = {group: makers[arguments.stretch](group)(x) for group, x in images.items()}
+    if arguments.fine_structure:
+        shown = {g: _with_fine_structure(x, images[g], g) for g, x in shown.items()}
     if arguments.symmetric:
-        images = {g: DihedralViews(name=f"{g}_views")(x) for g, x in images.items()}
-    return dict(images)
+        shown = {g: DihedralViews(name=f"{g}_views")(x) for g, x in shown.items()}
+    return dict(shown)
+
+
+def _with_fine_structure(shown, images, group):
+    fine = FineStructure(group=group, name=f"{group}_fine")(images)
+    return keras.layers.Concatenate(name=f"{group}_shown")([shown, fine])
 
 
 def _finish(inputs, features, task, targets, arguments, name):

@@ -214,8 +214,9 @@ def test_a_folder_of_another_audit_is_refused(tmp_path):
 def test_rounds_of_another_version_are_refused(tmp_path, monkeypatch, name):
     known = dict(classifier=PARITY, fit=Fitter(1.0), folder=tmp_path)
     audit_lens(to_audit(), procedure(rounds=0), **known)
-    monkeypatch.setattr(loop, name, getattr(loop, name) + 1)
-    with pytest.raises(CheckpointError, match=r"begun by version 1 of the .*--overwrite"):
+    before = getattr(loop, name)
+    monkeypatch.setattr(loop, name, before + 1)
+    with pytest.raises(CheckpointError, match=rf"begun by version {before} of the .*--overwrite"):
         audit_lens(to_audit(), procedure(), **known)
     (tmp_path / "lens.json").write_text('{"fingerprint": "of old"}')
     with pytest.raises(CheckpointError, match="version 0"):
@@ -229,3 +230,19 @@ def test_a_damaged_round_is_named(tmp_path):
         audit_lens(
             to_audit(), procedure(rounds=0), classifier=PARITY, fit=Fitter(1.0), folder=tmp_path
         )
+
+
+def test_of_rounds_that_ended_badly_the_best_stands():
+    history = audit_lens(to_audit(), procedure(), classifier=PARITY, fit=Fitter(1.0))
+    (right, *_) = history.rounds
+    wrong = right.model_copy(update={"probabilities": (0.0, 0.0, 1.0), "number": 1})
+
+    def after(*rounds):
+        return replace(history, rounds=rounds)
+
+    assert after(right, wrong).answer is right, "the last one that was called correct"
+    assert history.answer is history.last
+    better = wrong.model_copy(update={"log_evidence": wrong.log_evidence + 1.0, "number": 2})
+    assert after(wrong, better, wrong).answer is better, "none was: the largest evidence"
+    assert after(better, right, wrong).answer is right, "called correct, though of less evidence"
+    assert after().answer is None

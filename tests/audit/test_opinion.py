@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lensfinder.audit import parity_opinion
+from lensfinder.audit.opinion import Opinion, weighed
 from lensfinder.errors import ArgumentError
 from lensfinder.inversion import MassModel
 from lensfinder.inversion.pixels import pixel_centres
@@ -58,3 +59,18 @@ def test_without_light_there_is_no_opinion():
     with pytest.raises(ArgumentError, match="times the noise"):
         parity_opinion(MassModel(theta_E=1.0), [0.0], [1.0], image=[1.0], noise=[1.0])
     assert lens().image.max() > 3 * lens().noise
+
+
+def test_an_unsure_network_is_overruled_a_sure_one_that_agrees_made_surer():
+    correct, under = Opinion("correct", 0.2), Opinion("under", 0.8)
+    assert np.argmax(weighed([0.6, 0.4, 0.0], correct)) == 1
+    assert np.argmax(weighed([0.6, 0.4, 0.0], under)) == 0
+    assert weighed([0.7, 0.2, 0.1], under)[0] > 0.9
+    for opinion in (correct, under):
+        answer = weighed([0.2, 0.5, 0.3], opinion)
+        assert answer.sum() == pytest.approx(1.0)
+        assert (answer > 0).all()
+    # equal chances before: what is left is how often the parity says so of each
+    even = weighed(np.full(3, 1 / 3), under)
+    assert even == pytest.approx(np.array([0.92, 0.05, 0.01]) / 0.98)
+    assert weighed([0.0, 0.0, 1.0], correct).max() < 0.9, "the network alone is not enough"

@@ -7,6 +7,7 @@ from lensfinder.zoo.layers.contrast_clip import ContrastClip
 from lensfinder.zoo.layers.dense_flipout import DenseFlipout, set_training_objects
 from lensfinder.zoo.layers.dihedral import DihedralMean, DihedralViews
 from lensfinder.zoo.layers.factorial_flow import FactorialFlow
+from lensfinder.zoo.layers.fine_structure import FineStructure
 from lensfinder.zoo.layers.gaussian_latent import GaussianLatent
 from lensfinder.zoo.layers.image_scale import ImageScale
 from lensfinder.zoo.layers.joint_augment import JointAugment
@@ -27,6 +28,7 @@ __all__ = [
     "DihedralMean",
     "DihedralViews",
     "FactorialFlow",
+    "FineStructure",
     "GaussianLatent",
     "ImageScale",
     "JointAugment",
