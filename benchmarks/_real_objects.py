@@ -29,7 +29,8 @@ from lensfinder.data import (
     load_layout,
     read_cutouts,
 )
-from lensfinder.data.twins import observed, sky_noise
+from lensfinder.data.scatter import neighbour_scatter
+from lensfinder.data.twins import observed
 from lensfinder.errors import DatasetSpecError
 
 MAX_BAD = 0.05  # mended fraction of a stamp
@@ -349,7 +350,7 @@ def smooth(cutout, band, has, wanted):
 
 def add_noise(stamp, band, rng):
     """Noise of the survey: sky and detector up to its level, photons in any case."""
-    missing = math.sqrt(max(band.background_sigma**2 - sky_noise(stamp) ** 2, 0.0))
+    missing = math.sqrt(max(band.background_sigma**2 - neighbour_scatter(stamp) ** 2, 0.0))
     return observed(stamp, rng, noise=missing, total_time=band.total_time)
 
 

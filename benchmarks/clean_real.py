@@ -10,26 +10,24 @@ circular mask and the second scale, with the categories of failure of Madireddy 
 wavelengths; what does not fill a stamp is padded with its outermost sky. Nothing is tuned here.
 """
 
-import argparse
-import time
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from _gallery import write_gallery
+from _on_real_images import measure, parser
 from _paint_inputs import holismokes
 from _real_objects import layout
-from _result import preset_label, write_result
+from _result import preset_label
 from scipy import ndimage, optimize
 
 from lensfinder.data import Cutout, assemble
+from lensfinder.data.scatter import lower_scatter
 from lensfinder.errors import FRONT_STATUS, LensfinderError
 from lensfinder.find import THRESHOLD, find
 from lensfinder.lensing.sersic import sersic_profile
-from lensfinder.paths import real_images_dir
 from lensfinder.predict import Cleaner, Fitting
 from lensfinder.predict.cleaner import CLEANER
-from lensfinder.predict.cleaning import sky_noise
 from lensfinder.predict.stages import failure_category
 from lensfinder.training.image_metrics import image_figures
 from lensfinder.zoo import clean_tile
@@ -46,26 +44,13 @@ FRONTS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cleaner", default=CLEANER, help="preset, or folder of one")
-    parser.add_argument("--denoiser", default=None, help="preset or folder, of modular training")
-    parser.add_argument("--finder", default=FINDER, help="of sources; an empty word for none")
-    parser.add_argument("--blends", type=int, default=48, help="HSC blends to look at")
-    parser.add_argument("--pages", default=None, help="folder for the HTML page (default: none)")
-    parser.add_argument("--folder", default=None, help="where the result goes")
-    options = parser.parse_args()
-    folder = real_images_dir()
-    if folder is None:
-        print("Skipped: no real images. Set LENSFINDER_DATA, or put them in ../shared/data.")
-        return
-    started = time.perf_counter()
-    try:
-        figures = run(folder, options)
-    except LensfinderError as error:  # typed: a preset that is not there, or of other bands
-        raise SystemExit(f"{type(error).__name__}: {error}") from error
-    figures["wall_s"] = round(time.perf_counter() - started, 1)
-    print(f"\n{markdown(figures)}\n")
-    write_result("clean_real", figures, folder=options.folder)
+    found = parser(__doc__)
+    found.add_argument("--cleaner", default=CLEANER, help="preset, or folder of one")
+    found.add_argument("--denoiser", default=None, help="preset or folder, of modular training")
+    found.add_argument("--finder", default=FINDER, help="of sources; an empty word for none")
+    found.add_argument("--blends", type=int, default=48, help="HSC blends to look at")
+    found.add_argument("--pages", default=None, help="folder for the HTML page (default: none)")
+    measure("clean_real", found.parse_args(), run, markdown)
 
 
 def run(folder, options) -> dict:
@@ -167,7 +152,7 @@ def sersic_light(image, scale) -> np.ndarray:
     side = image.shape[0]
     axis = (np.arange(side) - (side - 1) / 2) * scale
     x, y = np.meshgrid(axis, axis)
-    noise = np.array([sky_noise(image[..., band]) for band in range(image.shape[-1])])
+    noise = np.array([lower_scatter(image[..., band]) for band in range(image.shape[-1])])
     main = int(np.argmax((image / noise).sum(axis=(0, 1))))
 
     def shape(p):

@@ -22,8 +22,8 @@ import numpy as np
 from _result import write_result
 
 from lensfinder import zoo
+from lensfinder.data.scatter import border_scatter
 from lensfinder.explain import METHODS, Explainer
-from lensfinder.explain.background import sky_level
 from lensfinder.explain.local_linear import lime_weights
 from lensfinder.explain.switches import Switches
 from lensfinder.find import FINDER
@@ -204,7 +204,7 @@ def lenses(explainer, group, count):
         score = explainer.predict(mocks.images)[:, 0]
         for i in np.flatnonzero((np.asarray(mocks.truth["label"]) == 1) & (score >= THRESHOLD)):
             image = mocks.images[group.name][i]
-            _, sigma = sky_level(image)
+            _, sigma = border_scatter(image)
             arc = mocks.planes["S3"][group.name][i, ..., 0] > sigma[0]
             if arc.any():  # else nothing could be touched
                 stamps.append(image)

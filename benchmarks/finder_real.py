@@ -7,18 +7,15 @@ mocks, is the gap. Nothing is tuned on these images. No galaxy is known to be a 
 nobody has checked those of the tile. The finder must take one image of one band.
 """
 
-import argparse
-import time
 from pathlib import Path
 
 import numpy as np
 from _gallery import write_gallery
+from _on_real_images import measure, parser
 from _real_objects import hubble_objects, one_band, read_objects
-from _result import preset_label, write_result
+from _result import preset_label
 
-from lensfinder.errors import LensfinderError
 from lensfinder.find import FINDER, find, ranks
-from lensfinder.paths import real_images_dir
 from lensfinder.report import Page
 from lensfinder.simulate import Simulator
 from lensfinder.simulate.sources import is_odd
@@ -35,27 +32,12 @@ WORST = 40
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--finder", default=FINDER, help="preset, or folder of one")
-    parser.add_argument("--mocks", type=int, default=10_000, help="for the thresholds; 0: none")
-    parser.add_argument(
-        "--hubble", type=int, default=100, help="galaxies of the Deep Field picture"
-    )
-    parser.add_argument("--pages", default=None, help="folder for the HTML pages (default: none)")
-    parser.add_argument("--folder", default=None, help="where the result goes")
-    options = parser.parse_args()
-    folder = real_images_dir()
-    if folder is None:
-        print("Skipped: no real images. Set LENSFINDER_DATA, or put them in ../shared/data.")
-        return
-    started = time.perf_counter()
-    try:
-        figures = run(folder, options)
-    except LensfinderError as error:  # typed: a preset that is not there, or of many bands
-        raise SystemExit(f"{type(error).__name__}: {error}") from error
-    figures["wall_s"] = round(time.perf_counter() - started, 1)
-    print(f"\n{markdown(figures)}\n")
-    write_result("finder_real", figures, seed=SEED, folder=options.folder)
+    found = parser(__doc__)
+    found.add_argument("--finder", default=FINDER, help="preset, or folder of one")
+    found.add_argument("--mocks", type=int, default=10_000, help="for the thresholds; 0: none")
+    found.add_argument("--hubble", type=int, default=100, help="galaxies of the Deep Field picture")
+    found.add_argument("--pages", default=None, help="folder for the HTML pages (default: none)")
+    measure("finder_real", found.parse_args(), run, markdown, seed=SEED)
 
 
 def run(folder, options) -> dict:

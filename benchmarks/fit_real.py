@@ -12,7 +12,6 @@ with shear, whose slope need not be isothermal (Shajib et al. 2021, BDLensing). 
 for in LENSFINDER_DATA or ../shared/data.
 """
 
-import argparse
 import math
 import time
 from dataclasses import dataclass
@@ -20,16 +19,14 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from _on_real_images import measure, parser
 from _published import published_of, read_published
-from _result import write_result
 
 from lensfinder.audit import Opinion, classifier_of
 from lensfinder.audit.loop import doubts, judge
 from lensfinder.data import read_cutouts
-from lensfinder.errors import LensfinderError
 from lensfinder.fit import fit
 from lensfinder.inversion import MassPrior, load_relation
-from lensfinder.paths import real_images_dir
 
 NORTH_UP = (math.pi / 2, True)
 SEED = 0
@@ -72,19 +69,18 @@ SETS = (
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="", help="fit lenses whose id contains this")
-    parser.add_argument("--light", default="fitted", help="none, subtracted or fitted")
-    parser.add_argument("--no-shear", action="store_true")
-    parser.add_argument("--no-wide", action="store_true", help="theta_E near the arcs only")
-    parser.add_argument("--classifier", default="forked/euclid-vis", help="or parity")
-    parser.add_argument("--pages", help="folder for a page per lens and for the evaluations")
-    parser.add_argument("--folder", default=None, help="where the result goes")
-    options = parser.parse_args()
-    folder = real_images_dir()
-    if folder is None:
-        print("Skipped: no real images. Set LENSFINDER_DATA, or put them in ../shared/data.")
-        return
+    found = parser(__doc__)
+    found.add_argument("--only", default="", help="fit lenses whose id contains this")
+    found.add_argument("--light", default="fitted", help="none, subtracted or fitted")
+    found.add_argument("--no-shear", action="store_true")
+    found.add_argument("--no-wide", action="store_true", help="theta_E near the arcs only")
+    found.add_argument("--classifier", default="forked/euclid-vis", help="or parity")
+    found.add_argument("--pages", help="folder for a page per lens and for the evaluations")
+    measure("fit_real", found.parse_args(), run, markdown, seed=SEED)
+
+
+def run(folder, options) -> dict | None:
+    """Every lens with both priors; None if there is no lens."""
     known = read_published(folder / "known_lens_parameters.csv")
     priors = (NARROW,) if options.no_wide else (NARROW, WIDE)
     judges = classifier_of(options.classifier), load_relation()
@@ -104,10 +100,8 @@ def main():
                 rows.append(found | published(entry, images.sky))
                 show(rows[-1])
     if not rows:
-        print("No lens was fitted.")
-        return
-    print("\n" + markdown(rows) + "\n")
-    figures = {
+        return None
+    return {
         "fits": rows,
         "summary": {
             prior: summarise([row for row in rows if row["theta_E_prior"] == prior])
@@ -118,7 +112,6 @@ def main():
         "blind": BLIND,
         "classifier": options.classifier,
     }
-    write_result("fit_real", figures, seed=SEED, folder=options.folder)
 
 
 class Judge:
@@ -273,14 +266,14 @@ def near(row) -> bool:
     return None not in (here, there) and abs(here / there - 1.0) < 0.05
 
 
-def markdown(rows) -> str:
+def markdown(figures) -> str:
     """The comparison as a table for a README."""
     lines = [
         "| lens | prior | theta_E (published) | q (published) | phi, deg (published) | chi2 "
         "| audit (parity) | status |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
+    for row in figures["fits"]:
         cells = [row["id"], "wide" if row["theta_E_prior"] == WIDE else "arcs"]
         for name, factor in (("theta_E", 1.0), ("q", 1.0), ("phi", math.degrees(1.0))):
             parts = [row[name], row[name + "_std"], row.get(f"published_{name}")]
@@ -303,7 +296,4 @@ def text(value):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except LensfinderError as error:  # typed: a damaged file, a missing layout
-        raise SystemExit(f"{type(error).__name__}: {error}") from error
+    main()

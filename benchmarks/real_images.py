@@ -11,24 +11,21 @@ scatter by one pixel, 0.1 arcsec. Nothing is tuned on these images. The presets 
 VIS.
 """
 
-import argparse
 import math
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from _on_real_images import measure, parser
 from _published import published_of, read_published, sky_of
-from _result import preset_label, write_result
+from _result import preset_label
 
 from lensfinder.data import load_layout, read_cutouts
 from lensfinder.data.tiles import cut, detect
-from lensfinder.errors import LensfinderError
 from lensfinder.find import FINDER, find
 from lensfinder.lensing.ellipticity import Ellipticity
 from lensfinder.model import MODELLER, model
-from lensfinder.paths import real_images_dir
 from lensfinder.predict import Fitting
 from lensfinder.zoo import open_preset
 
@@ -75,29 +72,16 @@ SETS = (
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--finder", default=FINDER, help="preset, or folder of one")
-    parser.add_argument("--modeller", default=MODELLER, help="preset, or folder of one")
-    parser.add_argument("--galaxies", type=int, default=200, help="how many of the KiDS tile")
-    parser.add_argument("--folder", default=None, help="where the result goes")
-    options = parser.parse_args()
-    folder = real_images_dir()
-    if folder is None:
-        print("Skipped: no real images. Set LENSFINDER_DATA, or put them in ../shared/data.")
-        return
-    started = time.perf_counter()
-    presets = {"finder": options.finder, "modeller": options.modeller}
-    try:
-        figures = run(folder, presets, options.galaxies)
-    except LensfinderError as error:  # typed: a preset that is not there, a damaged list
-        raise SystemExit(f"{type(error).__name__}: {error}") from error
-    figures["wall_s"] = round(time.perf_counter() - started, 1)
-    print(f"\n{markdown(figures)}\n")
-    write_result("real_images", figures, folder=options.folder)
+    found = parser(__doc__)
+    found.add_argument("--finder", default=FINDER, help="preset, or folder of one")
+    found.add_argument("--modeller", default=MODELLER, help="preset, or folder of one")
+    found.add_argument("--galaxies", type=int, default=200, help="how many of the KiDS tile")
+    measure("real_images", found.parse_args(), run, markdown)
 
 
-def run(folder, presets, galaxies) -> dict:
+def run(folder, options) -> dict:
     """Every set and the tile; absent folders are skipped, and named."""
+    presets = {"finder": options.finder, "modeller": options.modeller}
     known = read_published(folder / "known_lens_parameters.csv")
     lenses, skipped = [], []
     for images in SETS:
@@ -118,7 +102,7 @@ def run(folder, presets, galaxies) -> dict:
         print(f"{name}: " + ", ".join(f"{key} {value}" for key, value in numbers.items()))
     tile = None
     if (folder / TILE).is_dir():
-        tile = look_at_tile(folder / TILE, presets, galaxies)
+        tile = look_at_tile(folder / TILE, presets, options.galaxies)
     else:
         skipped.append(TILE)
         print(f"Skipped the KiDS tile: there is no folder {TILE}.")

@@ -11,8 +11,9 @@ same test sample, in the paper's convention for theta_E (Barkana's), and stand b
 figures.
 
 With ``--mocks natural`` and ``flat`` the mocks are painted on real galaxies, as the paper's are:
-every galaxy is either trained or tested on, in one fold only, and the networks are shown the same
-test galaxies without arcs, too (the paper's section 5.2). ``simulated`` ones have other centres,
+every galaxy is either trained or tested on, in one fold only, and every source either trained or
+tested on; the networks are shown the same test galaxies without arcs, too (the paper's section
+5.2). ``simulated`` ones have other centres,
 light and noise, and the paper's figures do not compare. Scales: ``ci`` shows that the machinery
 runs, and its numbers mean nothing; ``cpu`` is what a core does in 20 minutes; ``paper`` is the
 paper's. Whatever is done stays in --work: call it again to go on, after a kill or after --minutes.
@@ -25,16 +26,23 @@ from pathlib import Path
 
 import numpy as np
 from _result import write_result
-from _schuldt_mocks import SPLIT_BY, TestSample, painted, test_sample
+from _schuldt_mocks import (
+    POPULATION,
+    SOURCE,
+    SPLIT_BY,
+    TestSample,
+    painted,
+    simulated,
+    test_sample,
+)
 from safetensors.numpy import load_file
 
-from lensfinder.data.manifest import MANIFEST, read_truth
+from lensfinder.data.manifest import read_truth
 from lensfinder.data.splits import select, split_names
 from lensfinder.errors import MetricError
 from lensfinder.lensing import Ellipticity, theta_E_to_barkana
 from lensfinder.paths import real_images_dir
 from lensfinder.posterior import Posterior, has_posterior
-from lensfinder.simulate import simulate
 from lensfinder.tables import write_atomically
 from lensfinder.training.checkpoint import restore
 from lensfinder.training.crossval import cross_validate
@@ -44,12 +52,11 @@ from lensfinder.training.metrics import roc_auc
 from lensfinder.training.network import build_network
 from lensfinder.training.recipe import Recipe, load_recipe
 from lensfinder.training.run_folder import Stopwatch
-from lensfinder.training.shard_source import shard_objects
 from lensfinder.training.sources import validation_objects
 from lensfinder.training.spread_calibration import fit_spread
 from lensfinder.zoo import fixed_predict, multiply_adds
 
-SURVEY, POPULATION, SEED = "hsc-griz", "pearson2019-train", 20_210_401
+SEED = 20_210_401
 MOCKS = ("simulated", "natural", "flat")  # the latter two are painted
 TARGETS = ("x_lens", "y_lens", "e1", "e2", "theta_E")
 # Sections 4.1 and 4.3: median, upper and lower 1 sigma of predicted minus true; theta_E > 0.5",
@@ -150,8 +157,9 @@ def run(name, given, watch) -> dict | None:
     """All rows of one kind of mocks; None if the time ran out."""
     scale, place = SCALES[given.scale], given.work / f"{name}-{given.scale}"
     if name == "simulated":
-        base = paper_recipe(scale, simulated(scale, place, given.workers))
-        held = shard_objects(base, "test")
+        sizes = {"train": scale.objects, "workers": given.workers}
+        base = paper_recipe(scale, simulated(place / "mocks", seed=SEED, **sizes))
+        held = validation_objects(altered(base, validation=simulated_test(scale)))
         test = TestSample(held.images, held.y)
     else:
         folder = real_images_dir()
@@ -177,21 +185,18 @@ def run(name, given, watch) -> dict | None:
     rows["one answer for all"] = {"errors": errors(test.truth, middle)}
     return {
         "mocks": "painted on real galaxies" if name != "simulated" else f"{POPULATION}, simulated",
-        "objects": scale.objects,
-        "galaxies": galaxies_of(base, test),
+        "objects": len(trained_on(base, column="id")),
+        "galaxies": shared(base, SPLIT_BY, test.lens_ids),
+        "sources": shared(base, SOURCE, test.source_ids),
         "test_objects": len(test.truth),
         "rows": rows,
     }
 
 
 # --- mocks ----------------------------------------------------------------------------------------
-def simulated(scale, place, workers) -> Path:
-    """The simulated mocks; written once."""
-    folder = place / "mocks"
-    if not (folder / MANIFEST).exists():  # written last
-        drawn = {"n": scale.objects + scale.test, "seed": SEED, "workers": workers}
-        simulate(SURVEY, POPULATION, output=folder, overwrite=True, **drawn)
-    return folder
+def simulated_test(scale) -> dict:
+    """The simulated mocks to test on, of a seed of their own."""
+    return {"population": POPULATION, "seed": SEED + 3, "size": scale.test}
 
 
 def paper_recipe(scale, shards, split_by="id") -> Recipe:
@@ -212,12 +217,11 @@ def trained_on(recipe, *, column, fold="all", folds=2) -> np.ndarray:
     return np.asarray(truth[column])[select(names, split="train", fold=fold, folds=folds)]
 
 
-def galaxies_of(recipe, test) -> dict | None:
-    """How many galaxies were trained and tested on."""
-    if test.lens_ids is None:
+def shared(recipe, column, tested) -> dict | None:
+    """How many galaxies, or sources, were trained and tested on; `tested` names the latter."""
+    if tested is None:
         return None
-    trained = set(trained_on(recipe, column=SPLIT_BY).tolist())
-    tested = set(test.lens_ids.tolist())
+    trained, tested = set(trained_on(recipe, column=column).tolist()), set(tested.tolist())
     return {"trained": len(trained), "tested": len(tested), "both": len(trained & tested)}
 
 

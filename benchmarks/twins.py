@@ -9,18 +9,15 @@ galaxies and companions lenses (P > 0.5): these are scored here as well, windowe
 is tuned on these images. The finder must take one image of one band.
 """
 
-import argparse
-import time
-
 import numpy as np
 from _gallery import write_gallery
+from _on_real_images import measure, parser
 from _real_objects import one_band, read_objects
-from _result import preset_label, write_result
+from _result import preset_label
 
-from lensfinder.data.twins import apodising_window, lens_light, observed, sky_noise
-from lensfinder.errors import LensfinderError
+from lensfinder.data.scatter import neighbour_scatter
+from lensfinder.data.twins import apodising_window, lens_light, observed
 from lensfinder.find import FINDER
-from lensfinder.paths import real_images_dir
 from lensfinder.specs import load_survey
 from lensfinder.training.metrics import roc_auc
 from lensfinder.zoo import fixed_predict, open_preset
@@ -32,28 +29,15 @@ WAYS = {"as they are": False, "as the survey": True}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--finder", default=FINDER, help="preset, or folder of one")
-    parser.add_argument("--folder", default=None, help="where the result goes")
-    parser.add_argument("--page", default=None, help="HTML page of the twins (default: none)")
-    options = parser.parse_args()
-    folder = real_images_dir()
-    if folder is None:
-        print("Skipped: no real images. Set LENSFINDER_DATA, or put them in ../shared/data.")
-        return
-    started = time.perf_counter()
-    try:
-        figures = run(folder, options.finder, page=options.page)
-    except LensfinderError as error:  # typed: a preset that is not there, or of many bands
-        raise SystemExit(f"{type(error).__name__}: {error}") from error
-    figures["wall_s"] = round(time.perf_counter() - started, 1)
-    print(f"\n{markdown(figures)}\n")
-    write_result("twins", figures, seed=SEED, folder=options.folder)
+    found = parser(__doc__)
+    found.add_argument("--finder", default=FINDER, help="preset, or folder of one")
+    found.add_argument("--page", default=None, help="HTML page of the twins (default: none)")
+    measure("twins", found.parse_args(), run, markdown, seed=SEED)
 
 
-def run(folder, finder, *, page=None) -> dict:
+def run(folder, options) -> dict:
     """Both ways of showing the images; a page of the pairs, if asked for."""
-    preset = open_preset(finder)
+    preset = open_preset(options.finder)
     survey = load_survey(one_band(preset))
     predict = fixed_predict(preset.load())
     (group,) = preset.contract.groups
@@ -61,7 +45,7 @@ def run(folder, finder, *, page=None) -> dict:
     def score(stamps):
         return predict({group.name: np.stack(stamps)[..., None].astype(np.float32)})[:, 0]
 
-    result, sections = {"finder": preset_label(finder), "goal_auc": GOAL_AUC}, []
+    result, sections = {"finder": preset_label(options.finder), "goal_auc": GOAL_AUC}, []
     for name, as_survey in WAYS.items():
         # noise is added after the twin is made, so that both have the same
         objects, left_out = read_objects(
@@ -89,9 +73,11 @@ def run(folder, finder, *, page=None) -> dict:
             for k in order
         ]
         sections.append((f"{name}: lens and twin, the worst pair first", rows))
-    if page is not None:
+    if options.page is not None:
         words = "Green: the lens scores higher than its twin."
-        write_gallery(page, "Lenses and their twins", sections, width=group.width, words=words)
+        write_gallery(
+            options.page, "Lenses and their twins", sections, width=group.width, words=words
+        )
     return result
 
 
@@ -113,7 +99,7 @@ def make_pairs(lenses, band, as_survey):
 
 def _as_survey(image, each, band, rng):
     """Sky, detector and photons; of the sky what the lens's own image has not got."""
-    own = sky_noise(each.stamp)
+    own = neighbour_scatter(each.stamp)
     noise = np.sqrt(max(band.background_sigma**2 - own**2, 0.0))
     if image is not each.stamp:  # a model has no noise of its own
         noise = max(band.background_sigma, own)

@@ -144,7 +144,8 @@ def find(
         network = Chain(network, **front, **finder)
         modeller = modeller and Chain(modeller, **front)
     candidates = modeller and CandidateModeller(modeller, resample=resample, fitting=fitting)
-    bands = _bands(fitting, network, modeller)
+    contracts = [each.contract for each in (network, modeller) if each]
+    bands = fitting.bands_of(*contracts)
     source = cutouts_of(images, network.contract, ids=ids, layout=layout, bands=bands)
     following = listeners(watch, page)
     for listener in following:
@@ -242,11 +243,3 @@ def _posterior(network, prevalence):
         return replace(answers, values=shift(answers.values), extra=answers.extra | scales)
 
     return shifted
-
-
-def _bands(fitting, network, modeller):
-    """Names of the bands that either network needs, each once."""
-    needed = fitting.bands_of(network.contract)
-    if modeller:
-        needed += fitting.bands_of(modeller.contract)
-    return tuple(dict.fromkeys(needed))

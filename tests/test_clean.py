@@ -9,9 +9,10 @@ from lensfinder import zoo
 from lensfinder.clean import TABLE, clean
 from lensfinder.data import Cutout, read_cutouts
 from lensfinder.data.blobs import ZOOM, masked, zoom
+from lensfinder.data.scatter import lower_scatter
 from lensfinder.errors import MissingBandError, OutputExistsError, PresetError, UnknownNameError
 from lensfinder.predict.cleaned_files import FileNames
-from lensfinder.predict.cleaning import doubts, sky_noise
+from lensfinder.predict.cleaning import doubts
 from lensfinder.tables import read_table
 from lensfinder.zoo import presets
 from tests import tiny
@@ -140,7 +141,7 @@ def test_masks_padding_and_enlarged_noise_are_no_invented_light(seed):
     y, x = np.mgrid[:60, :60] - 29.5
     lens = (100 * np.exp(-0.5 * (x**2 + y**2) / 9))[..., None]
     arc = (6 * np.exp(-0.5 * ((np.hypot(x, y) - 8) / 1.5) ** 2) * (y > 4))[..., None]
-    given, own = lens + noise, np.array([sky_noise(noise)])
+    given, own = lens + noise, np.array([lower_scatter(noise)])
     inside = np.hypot(x, y) < 14
     cut = masked(given, inside)
     assert doubts(cut, lens, noise=own) == ("", "")

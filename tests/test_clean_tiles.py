@@ -146,7 +146,7 @@ def test_tiles_on_the_command_line(cleaner, tmp_path):
     unit = fits.ImageHDU(image, name="VIS")
     unit.header["PIXSCALE"], unit.header["BUNIT"] = 0.1, "electron/s"
     fits.HDUList([fits.PrimaryHDU(), unit]).writeto(tmp_path / "field.fits")
-    words = ["clean", tmp_path / "field.fits", "-o", tmp_path / "out", "--model", cleaner]
+    words = ["clean", tmp_path / "field.fits", "-o", tmp_path / "out", "--preset", cleaner]
     done = command(*words, "--tiles")
     assert done.exit_code == 0, done.output
     assert "flux_out_VIS: 1.000 of the flux given" in done.output

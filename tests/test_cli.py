@@ -15,11 +15,8 @@ from typer.testing import CliRunner
 
 import lensfinder
 from lensfinder import cli
-from lensfinder._commands import options
 from lensfinder._commands.quiet import quietly
-from lensfinder.data import Assume
 from lensfinder.errors import UnknownNameError
-from lensfinder.predict import Fitting
 from lensfinder.specs import Survey, load_survey, population_names, survey_names
 from tests import tiny
 
@@ -83,15 +80,18 @@ DOORS = {
         "lensfinder.audit.run",
         python_only={"reading", "fitting", "watch"},
         options_only={
-            *("method", "lens_light", "shear", "band", "layout", "psf_fwhm", "exposure"),
-            *("assume_pixel_scale", "source", "residual", "noise", "source_scale", "pixel_scale"),
-            *("theta_e", "pyautolens", "coolest"),
+            *("method", "lens_light", "light_profile", "shear", "power_law", "rings", "band"),
+            *("layout", "psf_fwhm", "exposure", "assume_pixel_scale", "source", "residual"),
+            *("noise", "source_scale", "pixel_scale", "image", "theta_e", "pyautolens", "coolest"),
         },
     ),
     "train": Door(
         "lensfinder.training",
         python_only={"out", "source", "validation", "listener"},
-        options_only={"output", "folds", "objects", "shards", "procedure", "split_by"},
+        options_only={
+            *("output", "folds", "objects", "shards", "procedure", "split_by"),
+            *("zoo", "fit_schedule", "precision", "replace"),
+        },
     ),
     "adapt": Door(
         "lensfinder.adapt",
@@ -249,26 +249,6 @@ def test_what_was_held_back_is_shown_when_an_import_fails(capfd):
     with quietly():
         os.write(2, b"chatter")
     assert capfd.readouterr().err == ""
-
-
-# --- how other people's images are made to fit ----------------------------------------------------
-def test_the_options_become_one_fitting():
-    made = options.fitting(True, "VIS=F814W,H=F160W", True, 0.1, 0.05, "adu", None)
-    assert made == Fitting(
-        calibrate=True,
-        band_map={"VIS": "F814W", "H": "F160W"},
-        pad=True,
-        max_bad_fraction=0.1,
-        assume=Assume(pixel_scale=0.05, unit="adu"),
-    )
-    assert options.fitting(False, None, False, None, None, None, None) == Fitting()
-
-
-@pytest.mark.parametrize("text", ["VIS", "VIS=", "=F814W", "VIS=a=b", "VIS=a,"])
-def test_a_band_map_that_is_none_is_refused(text):
-    done = command("find", "a.fits", "--band-map", text)
-    assert done.exit_code == 2
-    assert "OURS=THEIRS" in done.stderr
 
 
 # --- two doors to one room ------------------------------------------------------------------------

@@ -23,7 +23,7 @@ def test_clean_says_the_same_in_python_and_on_the_command_line(tmp_path):
     survey = load_survey("euclid-vis")
     images = np.pad(tiny.images(3)["vis"], ((0, 0), (21, 20), (21, 20), (0, 0)), mode="edge")
     write_cutouts(tmp_path / "in", ["a", "b", "c"], {"vis": images}, survey)
-    words = [tmp_path / "in", "-o", tmp_path / "out", "--model", preset, "--intermediate"]
+    words = [tmp_path / "in", "-o", tmp_path / "out", "--preset", preset, "--intermediate"]
     done = command("clean", *words, "--resample")
     assert done.exit_code == 0, done.output
     assert "3 images: 3 ok" in done.output
@@ -33,6 +33,9 @@ def test_clean_says_the_same_in_python_and_on_the_command_line(tmp_path):
     np.testing.assert_allclose(told["flux_out_VIS"], table["flux_out_VIS"], rtol=1e-6)
     assert list(told["file"]) == list(table["file"])
     assert (tmp_path / "out" / "denoised" / "b.fits").exists()
+    again = told.meta["command"].split()[1:]  # what the table says was done can be done again
+    done = command(*again, "--overwrite")
+    assert done.exit_code == 0, done.output
 
 
 def test_without_a_trained_cleaner_it_says_what_to_do(tmp_path, monkeypatch):

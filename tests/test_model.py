@@ -62,6 +62,16 @@ def test_unphysical_answers_are_kept_and_said():
     assert "beyond 1" in remarks[1]
 
 
+def test_quantiles_of_an_angle_lie_beside_it():
+    names = ("theta_E", "e1", "e2", "phi_std", "phi_p16", "phi_p50", "phi_p84")
+    values = np.array([[1.0, -0.4, -1e-6, 0.1, 1.47, 1.57, 1.67]], np.float32)
+    columns, _ = parameter_columns(names, values)
+    assert columns["phi"][0] == pytest.approx(-np.pi / 2, abs=1e-5)
+    found = [columns[f"phi_{name}"][0] for name in ("p16", "p50", "p84")]
+    np.testing.assert_allclose(found, values[0, -3:] - np.pi, rtol=1e-5)
+    assert columns["phi_p84"].dtype == np.float32
+
+
 def test_a_finder_cannot_model(tmp_path):
     finder = tiny.save(tmp_path, "finder")
     with pytest.raises(PresetError, match="Expected a modeller"):

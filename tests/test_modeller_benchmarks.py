@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 from lensfinder.data.splits import fold_of, split_of
 from lensfinder.lensing import Ellipticity, theta_E_to_barkana
 from lensfinder.specs import load_population
+from lensfinder.tables import read_table, write_table
 from tests import tiny
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -130,6 +131,70 @@ def test_no_galaxy_that_is_tested_on_is_trained_on_and_none_is_wasted(script):
     # what is trained on has no test sample of its own, and comes into all folds
     assert "test" not in set(split_of(ids[~tested]))
     assert set(fold_of(ids[~tested], 5)) == set(range(5))
+
+
+def painted_folders(tmp_path, test_sources):
+    """A training set and a test sample, by the names of what they were painted with."""
+    for name, lens, sources in (("train", "a", ["x", "y"]), ("test", "b", test_sources)):
+        (tmp_path / name).mkdir(parents=True)
+        table = Table({"lens_id": [lens] * 2, "source_id": sources})
+        place = "truth.parquet" if name == "train" else "truth.ecsv"
+        write_table(table, tmp_path / name / place)
+        (tmp_path / name / "manifest.json").write_text("{}")  # the last to be written
+    return tmp_path
+
+
+def test_nothing_in_a_test_image_was_trained_on(script, tmp_path, monkeypatch):
+    mocks = script("_schuldt_mocks")
+    monkeypatch.setattr(mocks, "read_truth", lambda folder: read_table(folder / "truth.parquet"))
+    calls = []
+
+    def paint(galaxies, stamps, *, output, n, **other):
+        calls.append([{each.id for each in part} for part in (galaxies, stamps)])
+        output.mkdir(parents=True)
+        names = {"lens_id": galaxies, "source_id": stamps}
+        table = Table({name: [each.id for each in part[:2]] for name, part in names.items()})
+        write_table(table, output / ("truth.parquet" if output.name == "train" else "truth.ecsv"))
+        (output / "manifest.json").write_text("{}")
+
+    galaxies = [SimpleNamespace(id=f"galaxy-{k}") for k in range(60)]
+    stamps = [SimpleNamespace(id=f"cosmos-{k}") for k in range(60)]
+    monkeypatch.setattr(mocks, "paint", paint)
+    monkeypatch.setattr(mocks, "inputs", lambda folder: (galaxies, None, stamps, None, None))
+    mocks.painted(None, tmp_path / "new", "flat", train=10, test=5, seed=1)
+    (lenses, sources), (test_lenses, test_sources) = calls
+    for trained, tested in ((lenses, test_lenses), (sources, test_sources)):
+        assert not trained & tested
+        assert len(trained | tested) == 60
+        assert len(tested) > 8  # of 18 that are expected, four standard deviations
+    old = painted_folders(tmp_path / "old", ["y", "z"])
+    with pytest.raises(SystemExit, match="1 values of source_id are in"):
+        mocks.painted(None, old, "flat", train=10, test=5, seed=1)
+
+
+def test_simulated_mocks_are_as_many_as_the_scale_says(script, tmp_path, monkeypatch):
+    schuldt, mocks = script("schuldt2021"), script("_schuldt_mocks")
+    asked = {}
+
+    def simulate(survey, population, *, output, n, **other):
+        asked["n"] = n
+        output.mkdir(parents=True)
+        (output / "manifest.json").write_text("{}")
+
+    monkeypatch.setattr(mocks, "simulate", simulate)
+    monkeypatch.setattr(mocks, "read_manifest", lambda folder: SimpleNamespace(rows=asked["n"]))
+    scale = schuldt.SCALES["cpu"]
+    mocks.simulated(tmp_path / "mocks", train=scale.objects, seed=1)
+    names = [f"mock-{k:09d}" for k in range(asked["n"])]
+    # a tenth is never trained on; the share of a hash scatters by 0.5 %
+    kept = int((split_of(names) != "test").sum())
+    assert kept == pytest.approx(scale.objects, rel=0.02)
+    held = schuldt.simulated_test(scale)
+    assert held["size"] == scale.test
+    assert held["seed"] not in {schuldt.SEED + k for k in range(3)}  # of the mocks trained on
+    monkeypatch.setattr(mocks, "read_manifest", lambda folder: SimpleNamespace(rows=5500))
+    with pytest.raises(SystemExit, match="another --work"):
+        mocks.simulated(tmp_path / "mocks", train=scale.objects, seed=1)
 
 
 def test_errors_are_of_barkanas_radius(script):

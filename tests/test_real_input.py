@@ -5,6 +5,7 @@ trained one says is printed by ``benchmarks/real_images.py``.
 """
 
 import importlib
+import json
 import math
 import re
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from benchmarks._published import EAST, SKY, Published, published_of, read_published, sky_of
 from lensfinder.data import load_layout, read_cutouts
 from lensfinder.data.tiles import cut, detect
-from lensfinder.errors import STATUS
+from lensfinder.errors import STATUS, UnknownNameError
 from lensfinder.find import find
 from lensfinder.model import model
 from lensfinder.predict import Fitting
@@ -229,16 +230,47 @@ def test_no_direction_without_a_north():
 
 
 @pytest.fixture
-def benchmark_module(monkeypatch):
+def script(monkeypatch):
+    """A benchmark by its name, imported as it is run."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("real_images")
+    return importlib.import_module
 
 
-def test_the_benchmark_says_why_it_does_nothing(benchmark_module, monkeypatch, tmp_path, capsys):
+@pytest.fixture
+def benchmark_module(script):
+    return script("real_images")
+
+
+@pytest.mark.parametrize("name", ["clean_real", "finder_real", "fit_real", "real_images", "twins"])
+def test_a_benchmark_says_why_it_does_nothing(script, monkeypatch, tmp_path, capsys, name):
     monkeypatch.setenv("LENSFINDER_DATA", str(tmp_path / "absent"))
-    monkeypatch.setattr("sys.argv", ["real_images.py"])
-    benchmark_module.main()
+    monkeypatch.setattr("sys.argv", [f"{name}.py"])
+    script(name).main()
     assert capsys.readouterr().out.startswith("Skipped: no real images. Set LENSFINDER_DATA")
+
+
+def test_what_benchmarks_on_real_images_share(script, monkeypatch, tmp_path, capsys):
+    shared = script("_on_real_images")
+    monkeypatch.setattr(shared, "real_images_dir", lambda: tmp_path)
+    options = shared.parser("Title.\n\nMore.").parse_args(["--folder", str(tmp_path / "out")])
+
+    def run(folder, options):
+        assert folder == tmp_path
+        return {"images": 3}
+
+    figures = shared.measure("mine", options, run, lambda found: f"| {found['images']} |", seed=5)
+    assert figures["wall_s"] >= 0
+    assert "\n| 3 |\n" in capsys.readouterr().out
+    written = json.loads((tmp_path / "out" / "mine.json").read_text())
+    assert (written["figures"]["images"], written["seed"]) == (3, 5)
+
+    def fails(folder, options):
+        raise UnknownNameError("preset", "nobody/nothing", [])
+
+    with pytest.raises(SystemExit, match="UnknownNameError: There is no preset"):
+        shared.measure("other", options, fails, str)
+    assert shared.measure("other", options, lambda *_: None, str) is None
+    assert not (tmp_path / "out" / "other.json").exists()
 
 
 def test_the_benchmark_summary(benchmark_module):

@@ -6,7 +6,7 @@ import numpy as np
 
 from lensfinder.data import resampling as grids
 from lensfinder.data.units import canonical_unit, scale_between, zero_point_of
-from lensfinder.errors import STATUS, UnitError
+from lensfinder.errors import STATUS, UnitError, UnknownNameError
 from lensfinder.specs import InputContract, load_survey
 from lensfinder.specs.contract import PIXEL_SCALE_RTOL
 
@@ -143,6 +143,32 @@ def assemble(
         for name, stack in stacks.items()
     }
     return CutoutBatch(ids, arrays, np.array(status, np.int64), messages, paths)
+
+
+def bands_taken(ours, band_map) -> dict[str, str]:
+    """Which band of the files is taken for each band that is needed.
+
+    Parameters
+    ----------
+    ours : sequence of str
+        Bands of a survey, or that a network needs.
+    band_map : dict of str to str or None
+        Some of them, and the bands of the files to take; the others have the same name.
+
+    Returns
+    -------
+    dict of str to str
+        One entry per band of `ours`.
+
+    Raises
+    ------
+    UnknownNameError
+        If a band that is not needed is mapped.
+    """
+    given = band_map or {}
+    if unknown := set(given) - set(ours):
+        raise UnknownNameError("band", min(unknown), ours)
+    return {name: given.get(name, name) for name in ours}
 
 
 def zero_points_of(contract, survey) -> dict[str, float]:

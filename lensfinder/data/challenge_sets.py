@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from lensfinder.data.assembly import assemble
+from lensfinder.data.assembly import assemble, bands_taken
 from lensfinder.data.challenges import (
     label_of_name,
     load_challenge,
@@ -101,6 +101,7 @@ def challenge_shards(
         raise DataFormatError(f"{challenge.name} needs its catalogue, or nothing is labelled.")
     known = None if catalogue is None else read_catalogue(challenge, catalogue, limits=limits)
     contract, how = InputContract.from_survey(survey), dict(fitting or {})
+    bands_taken(contract.bands, how.get("band_map"))  # refuses bands that the survey has not got
     # everything that can be wrong at once is found before the folder is touched
     stream = read_challenge(challenge, paths, catalogue=known, limits=limits)
     reasons, seen, batches = [], set(), _batches(stream)

@@ -16,7 +16,8 @@ import numpy as np
 from astropy.table import Table
 
 from lensfinder.data.resampling import covers, resample
-from lensfinder.data.segments import measure_sources, scatter_of, segment
+from lensfinder.data.scatter import scatter_of
+from lensfinder.data.segments import measure_sources, segment
 from lensfinder.errors import DatasetSpecError, UntrustedArtefactError
 from lensfinder.paths import ResourceError
 from lensfinder.specs import load_survey

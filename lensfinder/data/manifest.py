@@ -78,6 +78,9 @@ class Manifest(_Frozen):
         The resolved specifications the objects were made with.
     seed : int or None
         Seed of the simulation.
+    drawn : dict
+        What else decides the objects of a simulation: its options, the defaults left out, and the
+        version of its random numbers. Empty for objects of elsewhere.
     versions : dict of str to str
         Packages the objects depend on.
     """
@@ -95,6 +98,7 @@ class Manifest(_Frozen):
     survey: dict
     population: dict = {}
     seed: int | None = None
+    drawn: dict = {}
     versions: dict[str, str] = {}
 
     @model_validator(mode="after")

@@ -3,23 +3,6 @@
 import numpy as np
 
 
-def scatter_of(values) -> tuple[float, float]:
-    """Level and scatter that a few bright sources do not move.
-
-    Parameters
-    ----------
-    values : array
-        Finite numbers.
-
-    Returns
-    -------
-    level, scatter : float
-        Median, and the median absolute deviation times 1.4826 (the sigma of a Gaussian).
-    """
-    level = np.median(values)
-    return level, 1.4826 * np.median(np.abs(values - level))
-
-
 def segment(smooth, mask, summits, *, min_distance=4, contrast=0.0) -> np.ndarray:
     """Cut what is above the sky into sources, by a watershed from the local maxima.
 

@@ -282,7 +282,9 @@ def write_shard(folder, number, batches, *, dtype="float32") -> ShardPart:
     return ShardPart(number, entry, truth, shapes, planes)
 
 
-def commit(folder, parts, *, survey, population=None, seed=None, dtype="float32") -> Manifest:
+def commit(
+    folder, parts, *, survey, population=None, seed=None, drawn=None, dtype="float32"
+) -> Manifest:
     """Write the truth table and then the manifest, which makes the shards a data set.
 
     Parameters
@@ -291,8 +293,12 @@ def commit(folder, parts, *, survey, population=None, seed=None, dtype="float32"
         The folder of the shards.
     parts : iterable of ShardPart
         What `write_shard` returned, in any order; numbers 0 to n - 1.
-    survey, population, seed, dtype : object
+    survey, population, seed : object
         As in `write_shards`.
+    drawn : dict or None
+        What else decides the objects; kept in the manifest.
+    dtype : {"float32", "float16"}
+        How pixels are stored.
 
     Returns
     -------
@@ -339,6 +345,7 @@ def commit(folder, parts, *, survey, population=None, seed=None, dtype="float32"
         survey=survey.model_dump(mode="json"),
         population={} if population is None else population.model_dump(mode="json"),
         seed=seed,
+        drawn=drawn or {},
         versions=dict(_versions()),
     )
     write_atomically(folder / MANIFEST, lambda temporary: _write_text(temporary, manifest))

@@ -11,7 +11,8 @@ import numpy as np
 from astropy.table import Table
 
 from lensfinder.data.cutout import Cutout
-from lensfinder.data.segments import measure_sources, scatter_of, segment
+from lensfinder.data.scatter import scatter_of
+from lensfinder.data.segments import measure_sources, segment
 from lensfinder.errors import DatasetSpecError, StampShapeError
 
 SMOOTHING = 1.2  # sigma of the detection filter, pixels: about the PSF of a sampled survey

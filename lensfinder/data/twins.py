@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from lensfinder.data.segments import scatter_of
+from lensfinder.data.scatter import neighbour_scatter
 from lensfinder.errors import StampShapeError
 
 PERCENTILE = 25.0  # of an annulus, in per cent; brought to the middle by the scatter of its noise
@@ -78,7 +78,7 @@ def lens_light(image) -> LensLight:
             f"A finite image of at least {LEAST} x {LEAST} pixels is needed. Received: shape "
             f"{image.shape}, {int(np.sum(~np.isfinite(image)))} pixels not finite. Mend it first."
         )
-    noise = _sky_noise(image)
+    noise = neighbour_scatter(image)
     x, y = _centre(image)
     q, phi = _shape(image, x, y)
     radius = _elliptical_radius(image.shape, x, y, q, phi)
@@ -168,31 +168,7 @@ def apodising_window(side: int, *, inner: float = 0.85) -> np.ndarray:
     return 0.5 * (1.0 + np.cos(np.pi * fall))
 
 
-def sky_noise(image) -> float:
-    """Noise of an image's sky, from its faintest half of boxes.
-
-    Parameters
-    ----------
-    image : array (H, W)
-        One band.
-
-    Returns
-    -------
-    float
-        Sigma per pixel; differences of neighbours, so that smooth light does not count.
-    """
-    return _sky_noise(np.asarray(image, dtype=np.float64))
-
-
 # --- the steps ------------------------------------------------------------------------------------
-def _sky_noise(image):
-    # two pixels apart: resampled neighbours share noise
-    rough = image[:, 2:] - image[:, :-2]
-    level = image[:, 1:-1]
-    faint = level <= np.median(level)
-    return float(scatter_of(rough[faint])[1] / np.sqrt(2.0))
-
-
 def _centre(image):
     """Centroid of the 5 x 5 pixels around the brightest smoothed pixel, the middle preferred."""
     from scipy import ndimage

@@ -13,7 +13,8 @@ from enum import StrEnum
 
 import numpy as np
 
-MAD = 1.4826  # turns the median absolute deviation of a Gaussian into its standard deviation
+from lensfinder.data.scatter import border_scatter
+
 WINDOW = 0.6  # arcsec: sigma of the Gaussian within which the shape of the galaxy is measured
 ROUNDEST, FLATTEST = 1.0, 0.3  # axis ratios of the ellipses; a bright arc must not flatten them
 
@@ -23,26 +24,6 @@ class Fill(StrEnum):
 
     GALAXY = "galaxy"
     SKY = "sky"
-
-
-def sky_level(image) -> tuple[np.ndarray, np.ndarray]:
-    """Level and noise of the sky, from the outermost tenth of a stamp.
-
-    Parameters
-    ----------
-    image : array (H, W, bands)
-        Calibrated pixels.
-
-    Returns
-    -------
-    level, sigma : arrays (bands,)
-        Median, and the standard deviation that the median absolute deviation stands for.
-    """
-    edge = max(2, min(image.shape[:2]) // 10)
-    frame = np.ones(image.shape[:2], bool)
-    frame[edge:-edge, edge:-edge] = False
-    level = np.median(image[frame], axis=0)
-    return level, MAD * np.median(np.abs(image[frame] - level), axis=0)
 
 
 def pixel_axes(side: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
@@ -84,7 +65,7 @@ def central_shape(image, scale: float) -> tuple[float, float, float, float]:
     q, phi : float
         Axis ratio, and position angle from +x towards +y.
     """
-    level, sigma = sky_level(image[..., None])
+    level, sigma = border_scatter(image[..., None])
     light = np.where(image - level > sigma, image - level, 0.0)
     x, y = pixel_axes(len(image), scale)
     x0 = y0 = 0.0
@@ -131,7 +112,7 @@ def smooth_galaxy(image, scale: float, *, shape) -> np.ndarray:
     across = (y - y0) * np.cos(phi) - (x - x0) * np.sin(phi)
     radius = np.hypot(np.sqrt(q) * along, across / np.sqrt(q))
     ring = np.minimum((radius / scale).astype(int), len(image) // 2)  # corners join the last one
-    level, _ = sky_level(image)
+    level, _ = border_scatter(image)
     rings = [np.flatnonzero(ring.ravel() == i) for i in range(ring.max() + 1)]
     rings = [members for members in rings if members.size]
     flat = image.reshape(-1, image.shape[-1])
@@ -166,7 +147,7 @@ def fill_images(images, contract, *, fill=Fill.GALAXY, rng) -> dict[str, np.ndar
     filled = {}
     for group in contract.groups:
         image = np.asarray(images[group.name], np.float32)
-        level, sigma = sky_level(image)
+        level, sigma = border_scatter(image)
         if Fill(fill) is Fill.GALAXY:
             smooth = smooth_galaxy(image, group.pixel_scale, shape=shape)
         else:

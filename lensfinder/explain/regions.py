@@ -7,8 +7,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from skimage.segmentation import slic
 
+from lensfinder.data.scatter import border_scatter
 from lensfinder.errors import ArgumentError
-from lensfinder.explain.background import central_shape, sky_level, smooth_galaxy
+from lensfinder.explain.background import central_shape, smooth_galaxy
 from lensfinder.explain.sky import Sky
 
 REGIONS = 60
@@ -172,7 +173,7 @@ def features(images, sky: Sky) -> np.ndarray:
     covered = np.zeros((sky.side, sky.side, 1))
     for group in sky.contract.groups:
         image = np.asarray(images[group.name], np.float64)
-        level, sigma = sky_level(image)
+        level, sigma = border_scatter(image)
         sigma = np.where(sigma > 0, sigma, image.std(axis=(0, 1)) + 1e-30)  # a sky without noise
         smooth = smooth_galaxy(image, group.pixel_scale, shape=shape)
         both = np.stack([(image - level) / sigma, (image - smooth) / sigma], axis=-1)

@@ -4,9 +4,9 @@ Maresca, Dye & Li (2021), section 3.1: threshold at the minimum cross-entropy (L
 centroid of what is left by its moments, and an annulus about it from 90 % of the radius of the
 largest circle without a bright pixel to 110 % of the smallest that holds them all. Here a bright
 pixel must besides stand out from the noise and have bright neighbours, so that noise peaks far from
-the arcs do not widen the annulus. Where what stands out does not surround the lens, such as one image
-of a faint source, an annulus about it would leave out where all other images are or are not: there a
-disc about the lens takes its place.
+the arcs do not widen the annulus. Where what stands out does not surround the lens, such as one
+image of a faint source, an annulus about it would leave out where the other images are or are not:
+there a disc about the lens takes its place.
 """
 
 from dataclasses import dataclass

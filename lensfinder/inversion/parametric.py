@@ -251,13 +251,15 @@ def check_free(prior: MassPrior) -> None:
         raise ArgumentError("Every parameter is fixed: there is nothing to fit. Use `invert`.")
 
 
-def refined_maxima(search: Target) -> list[tuple[float, np.ndarray]]:
+def refined_maxima(search: Target, **words) -> list[tuple[float, np.ndarray]]:
     """The local maxima of a scan, the best of them refined.
 
     Parameters
     ----------
     search : Target
         On a coarse grid.
+    **words : dict
+        Of `lensfinder.inversion.search.local_maxima`.
 
     Returns
     -------
@@ -269,7 +271,7 @@ def refined_maxima(search: Target) -> list[tuple[float, np.ndarray]]:
     FitError
         If no mass model within the priors can be inverted.
     """
-    tops = local_maxima(search)
+    tops = local_maxima(search, **words)
     if not tops:
         raise FitError(_NOTHING)
     search.stage = "refine"

@@ -1,11 +1,11 @@
 """The search for the mass of largest evidence, in the standard normal numbers of the priors.
 
-A scan over theta_E and some shapes on a coarse source grid, then climbs without derivatives (COBYQA)
-that narrow the places down: short ones from every local maximum of the scan and from every stretch
-of radii, long ones from the best of those. Too small a radius shows the source as a demagnified
-image, too large a one turned over (Maresca et al. 2021), and both are broad maxima of their own; the
-right one is narrow, and lies below them until its shape is nearly right. At the best place, on the
-fine grid, parabolas are fitted (`lensfinder.inversion.parabolas`).
+A scan over theta_E and some shapes on a coarse source grid, then climbs without derivatives
+(COBYQA) that narrow the places down: short ones from every local maximum of the scan and from every
+stretch of radii, long ones from the best of those. Too small a radius shows the source as a
+demagnified image, too large a one turned over (Maresca et al. 2021), and both are broad maxima of
+their own; the right one is narrow, and lies below them until its shape is nearly right. At the best
+place, on the fine grid, parabolas are fitted (`lensfinder.inversion.parabolas`).
 """
 
 from dataclasses import dataclass
@@ -143,7 +143,9 @@ class Target:
         return [float(evidence.log_evidence), float(evidence.chi2), strength]
 
 
-def local_maxima(target: Target, *, count: int | None = None) -> list[tuple[float, np.ndarray]]:
+def local_maxima(
+    target: Target, *, count: int | None = None, stretches: int = STRETCHES, starts: int = STARTS
+) -> list[tuple[float, np.ndarray]]:
     """Places to climb from, far apart in theta_E, best first.
 
     At each radius a round lens and six elongated ones are tried, one standard deviation of the
@@ -157,6 +159,10 @@ def local_maxima(target: Target, *, count: int | None = None) -> list[tuple[floa
         On a coarse grid.
     count : int, optional
         Values of theta_E, at equal steps of the prior's probability; by its width when absent.
+    stretches : int
+        Of radii, in equal numbers of values.
+    starts : int
+        Places to return, at most.
 
     Returns
     -------
@@ -167,8 +173,8 @@ def local_maxima(target: Target, *, count: int | None = None) -> list[tuple[floa
     scanned = _scan(target, count)
     values = np.array([-np.inf, *(value for value, _ in scanned), -np.inf])
     tops = (values[1:-1] >= values[:-2]) & (values[1:-1] >= values[2:])
-    stretches = np.array_split(np.arange(len(scanned)), min(STRETCHES, len(scanned)))
-    chosen = {max(part, key=lambda k: scanned[k][0]) for part in stretches}
+    parts = np.array_split(np.arange(len(scanned)), min(stretches, len(scanned)))
+    chosen = {max(part, key=lambda k: scanned[k][0]) for part in parts}
     chosen |= set(np.flatnonzero(tops))
     places = [scanned[k][1] for k in sorted(chosen) if np.isfinite(scanned[k][0])]
     climbed = [climb(target, z, first=NARROW, most=BRIEF) for z in places]
@@ -179,7 +185,7 @@ def local_maxima(target: Target, *, count: int | None = None) -> list[tuple[floa
         if value > best - KEPT and all(abs(radius - r) > APART for r in radii):
             kept.append((value, z))
             radii.append(radius)
-    return kept[:STARTS]
+    return kept[:starts]
 
 
 def _scan(target, count):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from lensfinder.data.fits_file import FitsFile
-from lensfinder.errors import ArgumentError, DataFormatError, UnknownNameError
+from lensfinder.errors import ArgumentError, DataFormatError
 from lensfinder.tables import COLUMNS
 from lensfinder.tables.lenses import column_numbers, open_table
 
@@ -64,33 +64,6 @@ class Catalogue:
         """
         row = self.rows.get(identity)
         return None if row is None else self.files[row]
-
-
-def bands_taken(survey, band_map) -> dict[str, str]:
-    """Which band of the files is taken for each band of a survey.
-
-    Parameters
-    ----------
-    survey : Survey
-        The survey.
-    band_map : dict of str to str or None
-        Bands of the survey, and those of the files to take; the others have the same name.
-
-    Returns
-    -------
-    dict of str to str
-        One entry per band of the survey.
-
-    Raises
-    ------
-    UnknownNameError
-        If the survey has no band that is named.
-    """
-    given = band_map or {}
-    ours = [band.name for band in survey.bands]
-    if unknown := set(given) - set(ours):
-        raise UnknownNameError("band", min(unknown), ours)
-    return {name: given.get(name, name) for name in ours}
 
 
 def open_catalogue(table, names) -> Catalogue:

@@ -7,7 +7,7 @@ Whatever shares the stamp would be lensed as if it stood at the source's redshif
 import numpy as np
 from scipy import ndimage
 
-from lensfinder.data.segments import scatter_of
+from lensfinder.data.scatter import scatter_of
 from lensfinder.errors import SimulationError
 
 MASKED_SHARE = 0.3  # with so many pixels that are exactly zero a stamp has been cut out before

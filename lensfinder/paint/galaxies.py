@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lensfinder.data.assembly import Assume, assemble
+from lensfinder.data.assembly import Assume, assemble, bands_taken
 from lensfinder.data.readers import read_cutouts
 from lensfinder.data.resampling import crop
 from lensfinder.errors import STATUS, LensfinderError, SimulationError
-from lensfinder.paint.catalogue import bands_taken, open_catalogue, read_psf_file
+from lensfinder.paint.catalogue import open_catalogue, read_psf_file
 from lensfinder.paint.moments import Moments, adaptive_moments, corner_noise
 from lensfinder.paint.psf import object_psf
 from lensfinder.specs import InputContract
@@ -111,7 +111,7 @@ def read_galaxies(
         If the survey has no band of `band_map`.
     """
     table = open_catalogue(catalogue, COLUMNS)
-    theirs = bands_taken(survey, band_map)
+    theirs = bands_taken([band.name for band in survey.bands], band_map)
     if _are_paths(lenses):
         lenses = read_cutouts(lenses, layout=layout, bands=tuple(dict.fromkeys(theirs.values())))
     fit = _Fit(survey, settings, theirs, assume or Assume(), resample, max_bad_fraction, psf_scale)

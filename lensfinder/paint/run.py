@@ -117,6 +117,7 @@ def paint(
     shown = (*planes, "S3", "LENS") if report else planes  # what the page shows beside the image
     job = _Job(survey, galaxies, library, settings, seed, tuple(shown))
     prepare(folder, format, overwrite)  # only now: bad input leaves an earlier run alone
+    (folder / PAGE).unlink(missing_ok=True)  # it shows the earlier run
     selection = Selection(settings, n, len(galaxies))
     page = pkgutil.resolve_name(PAGE_CLASS)(folder / PAGE) if report else None
     with _writer(folder, format, job) as writer:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lensfinder.data.assembly import Assume
+from lensfinder.data.assembly import Assume, bands_taken
 from lensfinder.data.hubble import PIXEL_SCALE, WHITE, channel_weights, hubble_galaxies
 from lensfinder.data.readers import read_cutouts
 from lensfinder.data.units import scale_between, zero_point_of
@@ -16,7 +16,7 @@ from lensfinder.errors import (
     SimulationError,
     UnitError,
 )
-from lensfinder.paint.catalogue import bands_taken, open_catalogue
+from lensfinder.paint.catalogue import open_catalogue
 from lensfinder.paint.extract import extract_source, padded_to
 from lensfinder.simulate.sources import is_odd
 from lensfinder.specs.population import SOURCE_LIBRARIES
@@ -158,7 +158,7 @@ def read_sources(
                 f"The library {sources!r} knows its own bands and scale. Leave out {odd}."
             )
         return hubble_sources(survey, settings, library=sources)
-    theirs = bands_taken(survey, band_map)
+    theirs = bands_taken([band.name for band in survey.bands], band_map)
     names = tuple(f"mag_{band}" for band in theirs)
     table = open_catalogue(catalogue, ("z_src", *names))
     if isinstance(sources, str) or hasattr(sources, "__fspath__") or _paths(sources):

@@ -6,9 +6,9 @@ import numpy as np
 
 from lensfinder.data import CutoutBatch
 from lensfinder.data.blobs import ZOOM, blob_mask, masked, zoom
+from lensfinder.data.scatter import lower_scatter
 from lensfinder.errors import FRONT_STATUS, PresetError
 from lensfinder.predict.cleaned_files import CleanedFiles
-from lensfinder.predict.cleaning import sky_noise
 from lensfinder.predict.network import Answers, Network
 from lensfinder.predict.rarity import Rarity
 
@@ -144,7 +144,7 @@ class Chain:
         ((_, images),) = batch.images.items()
         noise = np.ones((len(images), images.shape[-1]))
         for row in np.flatnonzero(batch.ok):
-            noise[row] = [sky_noise(images[row, ..., band]) for band in range(images.shape[-1])]
+            noise[row] = [lower_scatter(images[row, ..., band]) for band in range(images.shape[-1])]
         return noise
 
     def _through(self, batch: CutoutBatch, noise, *, zoomed: float = 1.0):

@@ -3,13 +3,14 @@
 import numpy as np
 from scipy import ndimage
 
+from lensfinder.data.scatter import lower_scatter
+
 SMOOTHING = 2.0  # sigma of the filter, pixels: about the PSF of a ground-based survey
 SIGNIFICANT = 5.0  # sigma of the smoothed noise: 300 fields of noise alone never reached 4
 SHARE = 0.1  # of the light itself: noise grows with it
 FEWEST = 5  # pixels that stand out together
 PLATEAU = 4  # pixels of exactly the brightest value; noise makes no two alike
 BRIGHT = 20.0  # sigma; a plateau below is no core
-CONSTANT = 0.1  # of all pixels: so many of one value are padding or a mask, and no sky
 
 
 def doubts(given, cleaned, *, noise=None, zoomed: float = 1.0) -> tuple[str, str]:
@@ -34,7 +35,7 @@ def doubts(given, cleaned, *, noise=None, zoomed: float = 1.0) -> tuple[str, str
     """
     for band in range(given.shape[-1]):
         image, answer = given[..., band], cleaned[..., band]
-        scatter = sky_noise(image) if noise is None else float(noise[band])
+        scatter = lower_scatter(image) if noise is None else float(noise[band])
         top = image.max()
         plateau = int(np.sum(image == top))
         if plateau >= PLATEAU and top > np.median(image) + BRIGHT * scatter:
@@ -73,26 +74,6 @@ def invented(image, answer, noise: float) -> np.ndarray:
         ndimage.gaussian_filter(x, SMOOTHING, mode="constant") for x in (image, answer)
     )
     return after - before > SIGNIFICANT * smooth_noise + SHARE * np.maximum(before, 0.0)
-
-
-def sky_noise(image) -> float:
-    """Scatter of the sky, from the side that light does not reach.
-
-    Parameters
-    ----------
-    image : array
-        Finite pixels of one band. A value that a tenth of them share is left out: padding.
-
-    Returns
-    -------
-    float
-        Above zero.
-    """
-    values, counts = np.unique(image, return_counts=True)
-    if len(values) > 1 and counts.max() > CONSTANT * np.size(image):
-        image = np.asarray(image)[image != values[counts.argmax()]]
-    middle, low = np.percentile(image, (50.0, 15.87))
-    return float(max(middle - low, np.finfo(np.float32).tiny))
 
 
 class Fluxes:

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 
 from lensfinder.data import Assume
+from lensfinder.data.assembly import bands_taken
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,26 @@ class Fitting:
         """Keyword arguments of `lensfinder.data.assemble`."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
-    def bands_of(self, contract) -> tuple[str, ...]:
-        """Bands of the files that a network needs."""
-        return tuple((self.band_map or {}).get(band, band) for band in contract.bands)
+    def bands_of(self, *contracts) -> tuple[str, ...]:
+        """Bands of the files that some networks need.
+
+        Parameters
+        ----------
+        *contracts : InputContract
+            Of the networks.
+
+        Returns
+        -------
+        tuple of str
+            Each once.
+
+        Raises
+        ------
+        UnknownNameError
+            If none of the networks has a band that is mapped.
+        """
+        ours = tuple(dict.fromkeys(band for contract in contracts for band in contract.bands))
+        return tuple(dict.fromkeys(bands_taken(ours, self.band_map).values()))
 
     def options(self) -> dict:
         """What differs from the defaults, as the command line names it."""

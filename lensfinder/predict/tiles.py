@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from lensfinder.data.assembly import bands_taken
+from lensfinder.data.scatter import lower_scatter
 from lensfinder.data.tile_bands import assemble_tile
 from lensfinder.errors import OutputExistsError
 from lensfinder.predict.cleaned_files import DENOISED, FileNames
-from lensfinder.predict.cleaning import BRIGHT, PLATEAU, SMOOTHING, invented, sky_noise
+from lensfinder.predict.cleaning import BRIGHT, PLATEAU, SMOOTHING, invented
 from lensfinder.tables import write_atomically
 from lensfinder.zoo.tiled import PIECE, tile_pieces
 
@@ -87,9 +89,7 @@ class TileCleaner:
             "band_map": fitting.band_map,
             "assume": fitting.assume,
         }
-        self._bands_of = dict(
-            zip(cleaner.contract.bands, fitting.bands_of(cleaner.contract), strict=True)
-        )
+        self._bands_of = bands_taken(cleaner.contract.bands, fitting.band_map)
         first, last = cleaner.first.keras_model, cleaner.network.keras_model
         self._models = [first] if first is last else [first, last]
         self._names = FileNames()
@@ -200,7 +200,7 @@ def _facts(tile, number: int) -> tuple[float, float, float]:
     some = some[np.isfinite(some)]
     if not some.size:  # good pixels in rows or columns that the sample passes by
         some = image[np.isfinite(image)] * factor
-    level, noise = float(np.median(some)), sky_noise(some)
+    level, noise = float(np.median(some)), lower_scatter(some)
     top = np.fmax.reduce(image, axis=None)
     strips = (image[first : first + STRIP] for first in range(0, len(image), STRIP))
     plateau = sum(int(np.count_nonzero(strip == top)) for strip in strips)

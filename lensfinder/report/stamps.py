@@ -9,6 +9,8 @@ import matplotlib
 import numpy as np
 from matplotlib.image import imsave
 
+from lensfinder.data.scatter import border_scatter
+
 # From short to long wavelength; colour pictures show long as red. Other names keep their order.
 WAVELENGTH_ORDER = ("u", "g", "r", "VIS", "i", "z", "Y", "y", "J", "H", "Ks", "K")
 SCALE_BARS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0)  # arcsec
@@ -133,12 +135,7 @@ def faint_light(image) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     low, high : arrays (bands,)
         Levels for `picture`.
     """
-    # sky and noise from the outermost tenth, where the object is faintest
-    edge = max(2, min(image.shape[:2]) // 10)
-    frame = np.ones(image.shape[:2], bool)
-    frame[edge:-edge, edge:-edge] = False
-    sky = np.median(image[frame], axis=0)
-    sigma = 1.4826 * np.median(np.abs(image[frame] - sky), axis=0)  # MAD of a Gaussian
+    sky, sigma = border_scatter(image)
     spread = image.std(axis=(0, 1))
     sigma = np.where(sigma > 0, sigma, np.where(spread > 0, spread, 1.0))
     stretched = np.arcsinh((image - sky) / (3.0 * sigma))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from lensfinder.errors import SimulationError, UnknownNameError
 from lensfinder.paths import one_cpu_process
-from lensfinder.simulate.simulator import Simulator
+from lensfinder.simulate.simulator import DATA_VERSION, Simulator
 from lensfinder.specs import load_population, load_survey
-from lensfinder.specs.population import SOURCE_LIBRARIES
+from lensfinder.specs.population import DRAWN, SOURCE_LIBRARIES
 from lensfinder.tables import read_table, refuse_existing, write_table
 
 ROWS_PER_SHARD = 2048  # a multiple of the simulator's blocks, so that no block is made twice
@@ -263,7 +263,11 @@ def _commit(job, parts, survey, population):
     if job.format == "tfrecord":
         from lensfinder.data.shards import commit
 
-        commit(job.folder, parts, survey=survey, population=population, seed=job.simulator["seed"])
+        options = {**job.simulator, "sources": job.sources}
+        drawn = {name: options[name] for name, usual in DRAWN.items() if options[name] != usual}
+        drawn["data_version"] = DATA_VERSION
+        known = {"survey": survey, "population": population, "seed": options["seed"]}
+        commit(job.folder, parts, **known, drawn=drawn)
         return
     from astropy.table import vstack
 

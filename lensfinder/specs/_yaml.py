@@ -136,11 +136,22 @@ def validate(model: type[BaseModel], data: dict, name: str, *, strict_units: boo
     try:
         return model.model_validate(data, context={"strict_units": strict_units})
     except ValidationError as error:
-        items = error.errors()
+        items = _causes(error.errors())
         lines = [f"{name}: {_explain(model, item)}" for item in items[:MAX_LINES]]
         if len(items) > MAX_LINES:
             lines.append(f"{name}: {len(items) - MAX_LINES} more.")
         raise SpecError("\n".join(lines), file=name, errors=lines) from error
+
+
+def _causes(items) -> list[dict]:
+    """Errors without those that follow from others: a list whose items fail counts as empty."""
+    places = [item["loc"] for item in items]
+    return [
+        item
+        for item in items
+        if item["type"] != "too_short"
+        or not any(place[: len(item["loc"])] == item["loc"] != place for place in places)
+    ]
 
 
 def _explain(model, item) -> str:
@@ -152,6 +163,10 @@ def _explain(model, item) -> str:
         return f"unknown key {where}. {hint}Known: {', '.join(known)}."
     if item["type"] == "missing":
         return f"the key {where} is missing. Add it."
+    if item["type"] == "union_tag_not_found":
+        tag = item["ctx"]["discriminator"].strip("'")
+        shown = reprlib.repr(item["input"])
+        return f"the key {where}.{tag} is missing. Write this part in full. Received: {shown}."
     message = item["msg"].removeprefix("Value error, ")
     cause = item.get("ctx", {}).get("error")
     if isinstance(cause, LensfinderError):

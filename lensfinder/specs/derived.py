@@ -65,8 +65,9 @@ def merged(base, change):
 
     Mappings are merged key by key, and ``null`` takes a key away. Two kinds are replaced as a
     whole: a number or prior with its `source`, because the origin changes with the number, and a
-    part whose `kind` changes. Lists of things with names (groups, bands) are merged by name; any
-    other list is replaced.
+    part whose `kind` changes. Of a number or prior only the unit stays, if the change has a
+    `source` of its own and no unit. Lists of things with names (groups, bands) are merged by
+    name; any other list is replaced.
 
     Parameters
     ----------
@@ -79,7 +80,10 @@ def merged(base, change):
         Plain data; neither argument is changed.
     """
     if isinstance(base, dict) and isinstance(change, dict):
-        if isinstance(base.get("source"), str) or _kinds_differ(base, change):
+        if isinstance(base.get("source"), str):
+            same = "unit" in base and "source" in change and "unit" not in change
+            return {**change, "unit": base["unit"]} if same else change
+        if _kinds_differ(base, change):
             return change
         found = {**base}
         for key, value in change.items():

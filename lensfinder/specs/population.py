@@ -14,6 +14,8 @@ LOOK_ALIKES = (
     *("flocculent", "barred", "clumpy", "companions"),
     *("edge_on", "knotted_ring", "shells", "interacting"),
 )
+# options of the simulator that decide what the objects are, and their defaults
+DRAWN = {"sources": None, "subtract_lens_light": False, "visits": 1}
 # real galaxies to lense, by name; what every user has. "hubble-odd" is every other galaxy of
 # "hubble", so that those left out can test a network that has seen these
 SOURCE_LIBRARIES = ("hubble", "hubble-odd")

@@ -115,7 +115,8 @@ def stated(given: dict, target: str, *, low: float = -math.inf, high: float = ma
         found = set(given) if isinstance(given, dict) else set()
         raise ValueError(
             f"a quantity has the keys value, unit and source; missing {sorted(keys - found)}, "
-            f"unknown {sorted(found - keys)}."
+            f"unknown {sorted(found - keys)}. Write all three; where a file is based on another, "
+            "the unit of a number that it changes may be left out."
         )
     if not isinstance(given["source"], str) or not given["source"].strip():
         raise ValueError("say where the number comes from in its source.")

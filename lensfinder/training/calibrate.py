@@ -179,7 +179,10 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
         figures = measure_spread(
             model, found, sample, contract=preset.contract, targets=preset.targets
         )
-    metrics = {"preset": preset.name, **figures, "training": trained}
+    metrics = {"preset": preset.name, **figures, "sample_sha256": sample.digest()}
+    metrics["training"] = trained
+    if "before" in preset.metrics:  # what it replaced (lensfinder.training.better)
+        metrics["before"] = preset.metrics["before"]
     pinned = preset.name if preset.pinned else preset.folder
     return save_preset(
         pinned if place is None else place,

@@ -200,7 +200,7 @@ def model_arrays(model) -> dict[str, np.ndarray]:
     dict of str to array
         Keyed by position: Keras' own names count upwards within a process.
     """
-    return {f"model/{i:05d}": _value(v) for i, v in enumerate(_model_variables(model))}
+    return {f"model/{i:05d}": value_of(v) for i, v in enumerate(_model_variables(model))}
 
 
 def training_arrays(model) -> dict[str, np.ndarray]:
@@ -216,7 +216,7 @@ def training_arrays(model) -> dict[str, np.ndarray]:
     dict of str to array
         Keyed by position.
     """
-    optimizer = {f"optimizer/{i:05d}": _value(v) for i, v in enumerate(model.optimizer.variables)}
+    optimizer = {f"optimizer/{i:05d}": value_of(v) for i, v in enumerate(model.optimizer.variables)}
     return {**model_arrays(model), **optimizer}
 
 
@@ -259,7 +259,19 @@ def _model_variables(model):
     return [variable for variable in model.variables if id(variable) not in metrics]
 
 
-def _value(variable):
+def value_of(variable) -> np.ndarray:
+    """The value of a variable, as a copy that later steps do not change.
+
+    Parameters
+    ----------
+    variable : keras.Variable
+        Of a model or an optimiser.
+
+    Returns
+    -------
+    array
+        Its value.
+    """
     import keras
 
     # by way of a copy, a tensor: numpy 2 warns about the variables of TensorFlow themselves

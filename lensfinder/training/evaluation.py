@@ -1,11 +1,14 @@
 """Measuring a trained network on fresh mocks that it never saw."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.table import Table, vstack
 
 from lensfinder.errors import DatasetSpecError
+from lensfinder.inversion.relation import SOLUTIONS
 from lensfinder.posterior import Posterior, has_posterior
 from lensfinder.tables import COLUMNS
 from lensfinder.training.cleaning import measure_cleaner
@@ -79,6 +82,21 @@ class MockSample:
             **self.drawing,
             **({} if self.plane == "S1" else {"plane": self.plane}),
         }
+
+    def digest(self) -> str:
+        """The sample in one number, survey and population written out, whose files may be edited.
+
+        Returns
+        -------
+        str
+            SHA-256; another one is another sample.
+        """
+        from lensfinder.specs import load_population, load_survey
+
+        survey = load_survey(self.survey)
+        parts = [survey, load_population(self.population)]
+        plain = [self.facts(survey), *(part.model_dump(mode="json") for part in parts)]
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -305,7 +323,8 @@ def headline(figures: dict) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ROC AUC and completeness at FPR 1e-2, the RMS of each parameter, or the PSNR of each plane.
+        ROC AUC and completeness at FPR 1e-2, the RMS of each parameter, the PSNR of each plane, or
+        the accuracy and the recall of each solution.
     """
     if "cleaner" in figures:
         found = figures["cleaner"]
@@ -313,6 +332,10 @@ def headline(figures: dict) -> dict[str, float]:
     elif "finder" in figures:
         found = figures["finder"]
         chosen = {"roc_auc": found["roc_auc"], "tpr_at_fpr_0.01": found["tpr_at_fpr_0.01"]}
+    elif "auditor" in figures:
+        found = figures["auditor"]
+        recalls = {f"recall_{name}": found[name]["recall"] for name in SOLUTIONS}
+        chosen = {"accuracy": found["accuracy"], **recalls}
     else:
         table = figures["modeller"]["parameters"]
         chosen = {f"{name}_rms": values["rms"] for name, values in table.items()}

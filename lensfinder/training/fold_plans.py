@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
+from pydantic import TypeAdapter
 
 from lensfinder.errors import CheckpointError, DatasetSpecError, RecipeError
-from lensfinder.specs import load_population, validate
+from lensfinder.specs import load_population, load_survey, validate
+from lensfinder.specs.population import DRAWN
 from lensfinder.tables import write_table
 from lensfinder.training.recipe import Recipe
+from lensfinder.training.run_folder import differences
 
 
 def shards_of(recipe, folder, *, objects=None, shards=None, workers=1) -> Path:
@@ -57,7 +60,7 @@ def shards_of(recipe, folder, *, objects=None, shards=None, workers=1) -> Path:
 
     place = folder / "mocks"
     if (place / MANIFEST).exists():  # it is written last: without one, nothing is there yet
-        _refuse_other_mocks(recipe, read_manifest(place), place)
+        _refuse_other_mocks(recipe, read_manifest(place), place, objects)
     else:
         simulate(
             recipe.survey,
@@ -72,14 +75,39 @@ def shards_of(recipe, folder, *, objects=None, shards=None, workers=1) -> Path:
     return place
 
 
-def _refuse_other_mocks(recipe, manifest, place):
-    held = (manifest.population.get("name"), manifest.seed)
-    wanted = (load_population(recipe.data.population).name, recipe.data.seed)
-    if held != wanted:
+def _refuse_other_mocks(recipe, manifest, place, objects):
+    """Refuse mocks that differ from the wanted ones in anything that decides what they are."""
+    from lensfinder.simulate.simulator import DATA_VERSION
+
+    usual = DRAWN | {"data_version": DATA_VERSION}  # what is not written is as usual
+    held = {
+        "survey": manifest.survey,
+        "population": manifest.population,
+        "seed": manifest.seed,
+        **usual,
+        **manifest.drawn,
+    }
+    survey = load_survey(recipe.survey).stacked(recipe.drawing.get("visits", 1))
+    wanted = {
+        "survey": _as_written(survey),
+        "population": _as_written(load_population(recipe.data.population)),
+        "seed": recipe.data.seed,
+        **usual,
+        **recipe.drawing,
+    }
+    if objects is not None:
+        held["objects"], wanted["objects"] = manifest.rows, objects
+    found = differences(held, wanted)
+    if found:
         raise CheckpointError(
-            f"{place} holds mocks of population and seed {held}, the recipe wants {wanted}. "
-            "Give another folder."
+            f"{place} holds other mocks than the recipe wants: {'; '.join(found[:3])}. Give "
+            "another folder, or remove this one."
         )
+
+
+def _as_written(spec) -> dict:
+    """A specification as a manifest holds it: what is infinite is left open there."""
+    return TypeAdapter(dict).dump_python(spec.model_dump(mode="json"), mode="json")
 
 
 def assign(plans, folder) -> tuple[int, int]:

@@ -3,7 +3,8 @@
 ``python -m lensfinder.training.forked forked-euclid-vis --pairs PAIRS --out RUN --minutes 30``
 trains on the pairs of `lensfinder.training.reconstructions`, or goes on. Once the training is
 complete, or with ``--evaluate`` before that, the best epoch is measured on lenses kept apart, and
-``RUN/preset`` holds the preset; ``--publish`` puts it among the package's.
+``RUN/preset`` holds the preset; ``--publish`` puts it among the package's if its accuracy is higher
+than that of the one that is there, or with ``--replace``.
 """
 
 import argparse
@@ -140,9 +141,10 @@ def publish(recipe, result, folder, *, lenses=None, place=None):
         If no epoch is complete.
     """
     from lensfinder.errors import PresetError
+    from lensfinder.training.evaluation import headline
+    from lensfinder.training.publish import training_facts
     from lensfinder.training.reconstructions import read_spec
     from lensfinder.training.solution_scores import solution_figures
-    from lensfinder.training.zoo import training_facts
     from lensfinder.zoo import save_preset
 
     if not result.best_epoch:
@@ -156,11 +158,6 @@ def publish(recipe, result, folder, *, lenses=None, place=None):
         "training": training_facts(recipe, result, "float32")
         | {"pairs": len(_split(recipe, folder, "train", lenses))},
     }
-    shown = {
-        f"recall_{name}": round(measured[name]["recall"], 4)
-        for name in ("under", "correct", "over")
-        if measured[name]["recall"] is not None
-    }
     return save_preset(
         place if place is not None else Path(result.folder) / "preset",
         result.model,
@@ -171,7 +168,7 @@ def publish(recipe, result, folder, *, lenses=None, place=None):
         contract=recipe.contract(),
         metrics=figures,
         card=card(recipe, figures),
-        headline={"accuracy": round(measured["accuracy"], 4), **shown},
+        headline=headline(figures),
         overwrite=True,
     )
 
@@ -271,6 +268,9 @@ def parser() -> argparse.ArgumentParser:
         "--evaluate", action="store_true", help="write the preset even if unfinished"
     )
     found.add_argument("--publish", action="store_true", help="put it among the package's presets")
+    found.add_argument(
+        "--replace", action="store_true", help="with --publish, even if it is not better"
+    )
     return found
 
 
@@ -285,7 +285,8 @@ def main(arguments=None) -> int:
     Returns
     -------
     int
-        0 if the training is complete, 3 if it is to be continued.
+        0 if the training is complete, 3 if it is to be continued, 4 if it was to be published and
+        is not better than the preset that is there.
     """
     given = parser().parse_args(arguments)
     from lensfinder.paths import quiet_tensorflow
@@ -309,10 +310,25 @@ def main(arguments=None) -> int:
         listener=PrintListener(),
     )
     if result.finished or given.evaluate:
-        place = recipe.preset if given.publish else None
-        preset = publish(recipe, result, given.pairs, lenses=given.lenses, place=place)
+        preset = publish(recipe, result, given.pairs, lenses=given.lenses)
+        if given.publish:
+            return _put_in_place(recipe, result, preset, given)
         print(f"{preset!r} in {preset.folder}")
     return 0 if result.finished else 3
+
+
+def _put_in_place(recipe, result, preset, given) -> int:
+    from lensfinder.training.publish import put_in_place
+    from lensfinder.training.solution_scores import solution_figures
+
+    def remeasure(old):
+        pairs = _split(recipe, given.pairs, "test", given.lenses)
+        return {"auditor": solution_figures(pairs.label, classify(old.load(), pairs))}
+
+    kept = put_in_place(preset, remeasure=remeasure, replace=given.replace)
+    if not result.finished:
+        return 3
+    return 0 if kept else 4
 
 
 if __name__ == "__main__":

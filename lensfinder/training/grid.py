@@ -84,8 +84,8 @@ def grid_search(
     grid : dict, str or Path
         Values per axis, the name of a grid such as ``schuldt2021``, or a YAML file. An axis is
         ``learning_rate`` (its peak, if it is scheduled), ``batch_size`` (an epoch keeps its number
-        of objects), ``seed``, ``weight.TARGET``, or a dotted key of the recipe such as
-        ``network.arguments.dropout``.
+        of objects, and a schedule its place in the epochs), ``seed``, ``weight.TARGET``, or a
+        dotted key of the recipe such as ``network.arguments.dropout``.
     out : str or Path
         Folder of the search.
     folds : int or None

@@ -125,7 +125,9 @@ def planned(recipe, values):
     Returns
     -------
     Recipe
-        The recipe with these values.
+        The recipe with these values. With another batch size an epoch keeps its number of objects,
+        and the warm-up and the boundaries of the learning rate, which count steps, their place in
+        it, unless they have an axis of their own.
 
     Raises
     ------
@@ -135,7 +137,7 @@ def planned(recipe, values):
         If a value cannot be.
     """
     plain = recipe.model_dump(mode="json")
-    for axis, value in values.items():
+    for axis, value in sorted(values.items(), key=lambda item: item[0] != "batch_size"):
         if axis == "learning_rate":
             name = "learning_rate" if plain["schedule"]["kind"] == "constant" else "peak"
             plain["schedule"][name] = value
@@ -143,12 +145,24 @@ def planned(recipe, values):
             objects = recipe.steps_per_epoch * recipe.batch_size
             if isinstance(value, int) and value > 0:
                 plain["steps_per_epoch"] = max(1, objects // value)
+                ratio = plain["steps_per_epoch"] / recipe.steps_per_epoch
+                plain["schedule"] = _stretched(plain["schedule"], ratio)
             plain["batch_size"] = value
         elif axis.startswith("weight."):
             _target(plain, axis)["weight"] = value
         else:
             _set(plain, axis, value)
     return altered(recipe, **plain)
+
+
+def _stretched(schedule, ratio) -> dict:
+    """A schedule with `ratio` times as many steps in an epoch."""
+    found = dict(schedule)
+    if found.get("warmup_steps"):
+        found["warmup_steps"] = max(1, round(ratio * found["warmup_steps"]))
+    if found.get("boundaries"):
+        found["boundaries"] = [max(1, round(ratio * edge)) for edge in found["boundaries"]]
+    return found
 
 
 def _target(plain, axis) -> dict:

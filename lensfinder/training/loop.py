@@ -15,6 +15,7 @@ from safetensors.numpy import save as save_tensors
 
 from lensfinder.errors import CheckpointError, OutputExistsError, TrainingDivergedError
 from lensfinder.tables import write_atomically
+from lensfinder.training.averaging import averaged
 from lensfinder.training.checkpoint import (
     contiguous,
     model_arrays,
@@ -26,6 +27,7 @@ from lensfinder.training.checkpoint import (
 from lensfinder.training.feed import WorkerPool, feed
 from lensfinder.training.listeners import default_listener
 from lensfinder.training.network import adapt_network, build_network, compile_network
+from lensfinder.training.precision import FLOAT32, device_words, resolved_precision
 from lensfinder.training.recipe import load_recipe
 from lensfinder.training.run_folder import RunFolder, Stopwatch, differences, versions
 from lensfinder.training.scores import validation_figures
@@ -49,7 +51,8 @@ class TrainingResult:
         The epoch of the lowest validation loss, counted from 1 (0: none is complete yet); with
         `stop_after`, the last.
     model : keras.Model
-        With the weights of the best epoch so far; before the first is complete, the latest.
+        With the weights of the best epoch so far (their average, if the recipe keeps one); before
+        the first is complete, the latest. Its arithmetic is float32, whatever it was trained in.
     """
 
     folder: Path
@@ -167,6 +170,7 @@ class _Training:
         self.recipe, self.run, self.source = recipe, run, source
         self.listener, self.resolved = listener, resolved
         self.state, self.best = _State(), {}
+        self.precision = resolved_precision(recipe.precision)
         self.model = self.predict = None
 
     def say(self, text):
@@ -179,23 +183,31 @@ class _Training:
         checkpoint = newest_checkpoint(self.run.checkpoints, note=self.say)
         if checkpoint is not None:
             self._refuse_another(checkpoint)
-        self.model = compile_network(build_network(self.recipe), self.recipe)
+        self.model = self._built(self.precision)
         self.predict = fixed_predict(
             self.model, batch_size=self.recipe.batch_size, jit_compile=self.recipe.jit_compile
         )
         if checkpoint is None:
-            self.run.write_config(self.resolved)
+            self.run.write_config(self.resolved, {**self._versions(), "device": device_words()})
             seen = adapt_network(self.model, self.recipe, self.source)
             self.say(f"begin: {self.recipe.preset}; preprocessing adapted to {seen} objects")
             return
         restore(self.model, checkpoint.arrays)
         self.best = checkpoint.best
         self.state = _State(**checkpoint.state["training"])
-        here = versions()
+        here = self._versions()
         changed = differences(checkpoint.state["versions"], here)
         if changed:
             self.say(f"versions changed, bits may differ: {'; '.join(changed)}")
         self.say(f"resume: epoch {self.state.epoch}, step {self.state.step}")
+
+    def _built(self, precision):
+        return compile_network(build_network(self.recipe, precision=precision), self.recipe)
+
+    def _versions(self):
+        """What bits depend on; the precision, where it is not the usual one."""
+        mixed = {} if self.precision == FLOAT32 else {"precision": self.precision}
+        return {**versions(), **mixed}
 
     def _refuse_another(self, checkpoint):
         changed = differences(checkpoint.state["resolved"], self.resolved)
@@ -279,22 +291,10 @@ class _Training:
                 state.step * recipe.batch_size / max(state.seconds, 1e-6), 1
             ),
         }
-        if validation is not None:
-            output = self.predict(validation.images)
-            if not np.isfinite(output).all():
-                raise self._diverged("validation predictions are not finite", ["(validation)"])
-            entry["val_loss"] = self._loss(validation.y, output)
-            if not math.isfinite(entry["val_loss"]):
-                raise self._diverged("the validation loss is not finite", ["(validation)"])
-            entry |= validation_figures(recipe, validation.y, output)
-        state.epoch += 1
-        state.step, state.loss_sum, state.seconds = 0, 0.0, 0.0
-        state.history.append(entry)
-        judged = entry.get("val_loss", entry["loss"])
-        kept = recipe.stop_after is not None or state.best_loss is None
-        if kept or judged < state.best_loss:
-            state.best_loss, state.best_epoch = judged, state.epoch
-            self.best = model_arrays(self.model)
+        with averaged(self.model):
+            if validation is not None:
+                entry |= self._validated(validation)
+            self._count(entry)
         patience = recipe.patience
         tired = patience is not None and state.epoch - state.best_epoch >= patience
         state.finished = tired or state.epoch >= (recipe.stop_after or recipe.epochs)
@@ -302,6 +302,27 @@ class _Training:
         self.run.write_json("history.json", state.history)
         self.say(", ".join(f"{key} {_short(value)}" for key, value in entry.items()))
         self.listener.epoch(state.history)
+
+    def _validated(self, validation) -> dict:
+        output = self.predict(validation.images)
+        if not np.isfinite(output).all():
+            raise self._diverged("validation predictions are not finite", ["(validation)"])
+        loss = self._loss(validation.y, output)
+        if not math.isfinite(loss):
+            raise self._diverged("the validation loss is not finite", ["(validation)"])
+        return {"val_loss": loss, **validation_figures(self.recipe, validation.y, output)}
+
+    def _count(self, entry):
+        """One epoch more; its weights are kept if they are the best."""
+        state = self.state
+        state.epoch += 1
+        state.step, state.loss_sum, state.seconds = 0, 0.0, 0.0
+        state.history.append(entry)
+        judged = entry.get("val_loss", entry["loss"])
+        kept = self.recipe.stop_after is not None or state.best_loss is None
+        if kept or judged < state.best_loss:
+            state.best_loss, state.best_epoch = judged, state.epoch
+            self.best = model_arrays(self.model)
 
     def _loss(self, y, output) -> float:
         # in float64 sums of batches: one mean over 10,000 float32 values would lose digits
@@ -323,13 +344,16 @@ class _Training:
             state={
                 "training": asdict(self.state),
                 "resolved": self.resolved,
-                "versions": versions(),
+                "versions": self._versions(),
             },
         )
 
     # --- end --------------------------------------------------------------------------------------
     def finish(self):
         """Put the best weights into the model, and write them down if this was the end."""
+        if self.precision != FLOAT32:
+            arrays, self.model = training_arrays(self.model), self._built(FLOAT32)
+            restore(self.model, arrays)
         if self.best:
             restore(self.model, {**training_arrays(self.model), **self.best})
         if self.state.history:  # a kill between checkpoint and history would leave it short

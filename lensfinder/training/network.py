@@ -2,6 +2,12 @@
 
 from lensfinder.training.losses import make_loss
 from lensfinder.training.optimizers import make_optimizer
+from lensfinder.training.precision import (
+    FLOAT32,
+    building_in,
+    keep_ours_exact,
+    resolved_precision,
+)
 
 
 def network_arguments(recipe) -> dict:
@@ -24,13 +30,15 @@ def network_arguments(recipe) -> dict:
     return arguments
 
 
-def build_network(recipe):
+def build_network(recipe, *, precision: str = FLOAT32):
     """Build the untrained network of a recipe; the same weights every time.
 
     Parameters
     ----------
     recipe : Recipe
         The recipe; its seed becomes Keras' global seed.
+    precision : {"float32", "mixed_bfloat16", "auto"}
+        Of its arithmetic (`lensfinder.training.precision`); the recipe's is for training alone.
 
     Returns
     -------
@@ -42,13 +50,18 @@ def build_network(recipe):
     from lensfinder import zoo
 
     keras.utils.set_random_seed(recipe.seed)
-    return zoo.build(
-        recipe.network.name,
-        recipe.training_contract(),
-        recipe.task,
-        targets=None if recipe.task == "finder" else recipe.truth_columns,
-        **network_arguments(recipe),
-    )
+    precision = resolved_precision(precision)
+    with building_in(precision):
+        model = zoo.build(
+            recipe.network.name,
+            recipe.training_contract(),
+            recipe.task,
+            targets=None if recipe.task == "finder" else recipe.truth_columns,
+            **network_arguments(recipe),
+        )
+    if precision != FLOAT32:
+        keep_ours_exact(model)
+    return model
 
 
 def compile_network(model, recipe):

@@ -8,10 +8,12 @@ import keras
 from keras import ops
 
 from lensfinder.errors import RecipeError, UnknownNameError
+from lensfinder.training.averaging import keep_average
 from lensfinder.training.radam import RAdam
 
 # arguments that a recipe decides elsewhere, or that belong to Keras' bookkeeping
-_RESERVED = {"self", "learning_rate", "name", "kwargs"}
+_AVERAGES = {"use_ema", "ema_momentum", "ema_overwrite_frequency"}  # `ema:` of the recipe
+_RESERVED = {"self", "learning_rate", "name", "kwargs", *_AVERAGES}
 
 
 @final
@@ -204,6 +206,9 @@ def make_optimizer(recipe):
             f"The optimiser {name} does not take {', '.join(unknown)}. Known: {', '.join(allowed)}."
         )
     try:
-        return known[name](learning_rate=make_schedule(recipe), **arguments)
+        optimizer = known[name](learning_rate=make_schedule(recipe), **arguments)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"The optimiser {name} refuses {arguments}: {error}") from error
+    if recipe.ema is not None:
+        keep_average(optimizer, recipe.ema)
+    return optimizer

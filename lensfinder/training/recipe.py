@@ -13,7 +13,7 @@ from lensfinder.inversion.relation import SOLUTIONS
 from lensfinder.paths import data_specs_dir
 from lensfinder.specs import load_population, load_survey, read_yaml, validate
 from lensfinder.specs.contract import InputContract
-from lensfinder.tables import COLUMNS
+from lensfinder.training.precision import PRECISIONS
 from lensfinder.training.recipe_data import (
     Arrays,
     Cleaning,
@@ -23,84 +23,13 @@ from lensfinder.training.recipe_data import (
     Shards,
     drawing,
 )
+from lensfinder.training.recipe_parts import Constant, Cosine, Named, Stepped, Target
 
 TASKS = ("finder", "modeller", "cleaner", "auditor")
+MEMORIES = 5  # lengths of its memory after which an average has forgotten where it began (e^-5)
+# keys that are resolved only where they are given: a training begun before they existed continues
+LATER = ("bands", "stop_after", "cleaning", "frame", "ema", "precision")
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
-Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
-Scalar = bool | int | float | str
-# an optimiser's or a layer's argument: plain data only, finite numbers only
-Argument = Scalar | None | list[Scalar] | dict[str, Scalar]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Target(_Part):
-    """A parameter to predict, and the range that the network sees as 0 to 10."""
-
-    name: str
-    low: float = Field(allow_inf_nan=False)
-    high: float = Field(allow_inf_nan=False)
-    unit: str
-    weight: float = Field(default=1.0, gt=0, le=1000, allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def _sensible(self):
-        if self.name not in COLUMNS:
-            raise ValueError(str(UnknownNameError("target", self.name, COLUMNS)))
-        expected = COLUMNS[self.name].unit
-        if self.unit != expected:
-            raise ValueError(f"{self.name} is in {expected!r}, not in {self.unit!r}.")
-        if not self.low < self.high:
-            raise ValueError(f"{self.name} needs low < high.")
-        return self
-
-
-class Named(_Part):
-    """A thing by name, with its declared arguments."""
-
-    name: str
-    arguments: dict[str, Argument] = {}
-
-    @model_validator(mode="after")
-    def _finite(self):
-        for key, value in self.arguments.items():
-            for number in _flat(value):
-                if isinstance(number, float) and not math.isfinite(number):
-                    raise ValueError(f"{key} must be finite.")
-        return self
-
-
-class Constant(_Part):
-    """One learning rate."""
-
-    kind: Literal["constant"]
-    learning_rate: Rate
-
-
-class Cosine(_Part):
-    """Linear warm-up, then half a cosine over the rest of the training."""
-
-    kind: Literal["cosine"]
-    peak: Rate
-    floor: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    warmup_steps: int = Field(default=0, ge=0)
-
-
-class Stepped(_Part):
-    """A learning rate that is multiplied by `factor` at each boundary (steps)."""
-
-    kind: Literal["step"]
-    peak: Rate
-    factor: float = Field(gt=0, lt=1)
-    boundaries: tuple[int, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _ascending(self):
-        if list(self.boundaries) != sorted(set(self.boundaries)) or self.boundaries[0] < 1:
-            raise ValueError("boundaries must be positive and ascending.")
-        return self
 
 
 class Recipe(BaseModel):
@@ -135,6 +64,13 @@ class Recipe(BaseModel):
     stop_after : int or None
         End after this epoch with its weights, whatever the validation loss; the schedule of the
         learning rate stays that of all `epochs`.
+    ema : float or None
+        Share that an exponential moving average of the weights keeps at each step, such as 0.999.
+        Training goes on from the weights themselves; the average is what is validated, kept as the
+        best epoch and published (`lensfinder.training.averaging`).
+    precision : {"float32", "mixed_bfloat16", "auto"}
+        Of the arithmetic in training; weights are float32 always, and so is the network that comes
+        out. "auto" is mixed on a GPU (`lensfinder.training.precision`).
     jit_compile : bool
         Whether TensorFlow compiles the training step with XLA. Always stated, because Keras would
         otherwise choose by the machine. JAX always compiles.
@@ -165,6 +101,8 @@ class Recipe(BaseModel):
     epochs: int = Field(ge=1, le=100_000)
     patience: int | None = Field(default=None, ge=1)
     stop_after: int | None = Field(default=None, ge=1)
+    ema: float | None = Field(default=None, gt=0, lt=1, allow_inf_nan=False)
+    precision: Literal[PRECISIONS] = "float32"
     jit_compile: bool
     seed: int = Field(ge=0, lt=2**31)
 
@@ -186,6 +124,12 @@ class Recipe(BaseModel):
             raise ValueError(f"stop_after must not exceed the {self.epochs} epochs.")
         if self.stop_after is not None and self.patience is not None:
             raise ValueError("give patience or stop_after, not both.")
+        if self.ema is not None and self.total_steps < MEMORIES / (1.0 - self.ema):
+            raise ValueError(
+                f"the average of {self.ema:g} remembers {1.0 / (1.0 - self.ema):.0f} steps; a "
+                f"training of {self.total_steps} steps is less than {MEMORIES} times as long, and "
+                "the first weights would still be in it. Lower ema, or leave it out."
+            )
         schedule = self.schedule
         if schedule.kind == "cosine" and schedule.warmup_steps >= self.total_steps:
             raise ValueError(f"warmup_steps must be below the total of {self.total_steps} steps.")
@@ -306,8 +250,8 @@ class Recipe(BaseModel):
             JSON-able.
         """
         parts = {"recipe": self.model_dump(mode="json")}
-        for key in ("bands", "stop_after", "cleaning", "frame"):
-            if getattr(self, key) is None:  # a training begun before there was this key continues
+        for key in LATER:
+            if getattr(self, key) == type(self).model_fields[key].default:
                 del parts["recipe"][key]
         parts["survey"] = load_survey(self.survey).model_dump(mode="json")
         parts_of_data = [data for _, data, _ in self._parts()]
@@ -388,9 +332,3 @@ def _plain(data):
     if isinstance(data, list):
         return [_plain(value) for value in data]
     return str(data) if isinstance(data, float) and not math.isfinite(data) else data
-
-
-def _flat(value):
-    if isinstance(value, dict):
-        return list(value.values())
-    return list(value) if isinstance(value, list | tuple) else [value]

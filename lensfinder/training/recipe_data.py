@@ -4,11 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
-from lensfinder.specs.population import SOURCE_LIBRARIES
+from lensfinder.specs.population import DRAWN, SOURCE_LIBRARIES
 from lensfinder.specs.survey import LARGEST_STACK
-
-# Options of `Simulator` that training, validation and test have in common, where nobody asks
-DRAWN = {"sources": None, "subtract_lens_light": False, "visits": 1}
 
 
 def drawing(asked) -> dict:

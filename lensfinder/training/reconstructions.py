@@ -40,7 +40,7 @@ def make_pairs(spec: PairSpec, folder, *, n: int, workers: int = 0, progress=Non
     folder : path-like
         Where to write.
     n : int
-        Lenses; about nine in ten can be used, and give three pairs each.
+        Lenses, no fewer than are there; about nine in ten can be used, and give three pairs each.
     workers : int
         Processes, or 0 for this one; they do not change the pairs. Matrices are small here: with
         more than one thread of linear algebra, threads wait for each other most of the time. Call
@@ -56,7 +56,7 @@ def make_pairs(spec: PairSpec, folder, *, n: int, workers: int = 0, progress=Non
     Raises
     ------
     OutputExistsError
-        If the folder holds pairs of another specification.
+        If the folder holds pairs of another specification, or of lenses beyond `n`.
     DatasetSpecError
         If `n` is below 1 or `workers` below 0.
     """
@@ -73,6 +73,13 @@ def make_pairs(spec: PairSpec, folder, *, n: int, workers: int = 0, progress=Non
             )
     else:
         _write_json(folder / SPEC, written)
+    held = max((_stop(path) for path in folder.glob("pairs-*.npz")), default=0)
+    if n < held:
+        raise OutputExistsError(
+            f"{folder} holds the pairs of {held} lenses. Ask for {held} or more, use the first {n} "
+            "when you train (--lenses), or give another folder.",
+            path=str(folder),
+        )
     (folder / MANIFEST).unlink(missing_ok=True)
     count = -(-n // LENSES_PER_SHARD)
     edges = [min(n, k * LENSES_PER_SHARD) for k in range(count + 1)]
@@ -198,10 +205,13 @@ def _read(path) -> Pairs:
 
 def _whole(path, stop) -> bool:
     """Whether a shard is there with all of its lenses; the last one of a smaller run is not."""
-    if not path.exists():
-        return False
+    return path.exists() and _stop(path) == stop
+
+
+def _stop(path) -> int:
+    """The lens after the last one of a shard."""
     with np.load(path, allow_pickle=False) as held:
-        return int(held["stop"]) == stop
+        return int(held["stop"])
 
 
 def _shard(folder, number) -> Path:

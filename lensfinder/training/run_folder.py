@@ -66,17 +66,19 @@ class RunFolder:
         write_atomically(self.path / name, lambda temporary: Path(temporary).write_text(text))
         return self.path / name
 
-    def write_config(self, resolved: dict) -> None:
+    def write_config(self, resolved: dict, made_with: dict) -> None:
         """Write the resolved configuration as ``config.yaml`` and ``versions.json``.
 
         Parameters
         ----------
         resolved : dict
             Plain data.
+        made_with : dict
+            What the numbers depend on beside it, such as `versions`.
         """
         text = yaml.safe_dump(resolved, sort_keys=False)
         write_atomically(self.path / "config.yaml", lambda place: Path(place).write_text(text))
-        self.write_json("versions.json", versions())
+        self.write_json("versions.json", made_with)
 
 
 def versions() -> dict[str, str]:

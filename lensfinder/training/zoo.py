@@ -1,31 +1,56 @@
-"""Train a preset that comes with the package, measure it, and put it in place.
+"""Train a preset that comes with the package, measure it, and put it in place if it is better.
 
 ``python -m lensfinder.training.zoo NAME --minutes 30`` trains the recipe NAME, or goes on with it,
-for so long. Once the training is complete, or with ``--evaluate`` before that, the weights of the
-best epoch are measured on fresh mocks of the recipe's test sample and written as a preset.
+for so long; with ``--fit-schedule`` its warm-up and cosine end when the minutes do. Once the
+training is complete, or with ``--evaluate`` before that, the weights of the best epoch are measured
+on fresh mocks of the recipe's test sample. They are written as a preset if they beat the one that
+is there on those mocks, or with ``--replace``; else they stay in the run folder, as ``candidate``.
 ``--calibrate`` fits the calibration of a preset that is there already.
 """
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
+COMPLETE, CONTINUE, NOT_BETTER = 0, 3, 4
 
-def parser() -> argparse.ArgumentParser:
+
+def parser(prog: str = "python -m lensfinder.training.zoo") -> argparse.ArgumentParser:
     """The script's arguments.
+
+    Parameters
+    ----------
+    prog : str
+        What was typed, for messages.
 
     Returns
     -------
     argparse.ArgumentParser
         The parser.
     """
-    found = argparse.ArgumentParser(prog="python -m lensfinder.training.zoo", description=__doc__)
+    from lensfinder.training.precision import PRECISIONS
+
+    found = argparse.ArgumentParser(prog=prog, description=__doc__)
     found.add_argument("name", help="a recipe of data_specs/recipes, or a YAML file")
     found.add_argument("--minutes", type=float, help="stop training after so long, resumable")
+    found.add_argument(
+        "--fit-schedule",
+        action="store_true",
+        help="as many epochs as fit in --minutes on this machine, instead of the recipe's; frozen "
+        "in the run folder, and kept by every later call",
+    )
     found.add_argument("--out", type=Path, help="run folder (default: runs/NAME)")
     found.add_argument("--workers", type=int, default=1, help="0 none, 1 a thread, more: processes")
     found.add_argument(
-        "--evaluate", action="store_true", help="write the preset even if unfinished"
+        "--precision", choices=PRECISIONS, help="of training, instead of the recipe's; auto: mixed "
+        "on a GPU. What is published computes in float32"
+    )  # fmt: skip
+    found.add_argument(
+        "--evaluate", action="store_true", help="publish the best epoch even if unfinished"
+    )
+    found.add_argument(
+        "--replace", action="store_true", help="write the preset even if it is not better"
     )
     found.add_argument("--size", type=int, help="test objects (default: as in the recipe)")
     found.add_argument("--dtype", default="float32", choices=("float32", "float16"))
@@ -62,15 +87,21 @@ def main(arguments=None) -> int:
     Returns
     -------
     int
-        0 if the training is complete, 3 if it is to be continued.
+        0 if the training is complete, 3 if it is to be continued, 4 if it is complete and not
+        better than the preset that is there, which stays.
     """
-    given = parser().parse_args(arguments)
+    asked = parser()
+    given = asked.parse_args(arguments)
+    if given.fit_schedule and given.minutes is None:
+        asked.error("--fit-schedule needs --minutes.")
     from lensfinder.paths import quiet_tensorflow
 
     quiet_tensorflow()
     if given.adopt is not None:
+        from lensfinder.training.publish import adopt
+
         print(adopt(given.adopt))
-        return 0
+        return COMPLETE
     if given.calibrate:
         from lensfinder.training.calibrate import calibrate
 
@@ -79,29 +110,55 @@ def main(arguments=None) -> int:
                 given.name, given.preset, method=given.calibration, size=given.calibration_size
             )
         )
-        return 0
+        return COMPLETE
+    recipe, result = _trained(given)
+    if not result.finished and not given.evaluate:
+        return CONTINUE
+    recipe = symmetric(recipe) if given.symmetric else recipe
+    recipe = recipe.model_copy(update={"preset": given.rename}) if given.rename else recipe
+    kept = _published(given, recipe, result)
+    if not result.finished:
+        return CONTINUE
+    return COMPLETE if kept else NOT_BETTER
+
+
+def _trained(given):
+    """Train, or go on: the recipe as it was trained, and the result."""
     from lensfinder.training.listeners import PrintListener
     from lensfinder.training.loop import train
+    from lensfinder.training.pacing import fit_schedule, fitted, kept_schedule
     from lensfinder.training.recipe import load_recipe
 
+    begin = time.monotonic()
     recipe = load_recipe(given.name)
+    if given.precision is not None:
+        recipe = recipe.model_copy(update={"precision": given.precision})
     out = given.out or Path("runs") / Path(given.name).stem
-    result = train(
-        recipe, out, minutes=given.minutes, workers=given.workers, listener=PrintListener()
+    minutes, workers = given.minutes, given.workers
+    schedule = kept_schedule(out)
+    if schedule is not None:
+        recipe = fitted(recipe, schedule)
+        print(f"schedule: {schedule.epochs} epochs, fitted to {schedule.minutes:g} minutes")
+    elif given.fit_schedule:
+        recipe = fit_schedule(recipe, out, minutes=minutes, workers=workers)
+        minutes -= (time.monotonic() - begin) / 60.0
+    return recipe, train(recipe, out, minutes=minutes, workers=workers, listener=PrintListener())
+
+
+def _published(given, recipe, result) -> bool:
+    """Measure the best epoch and put it in place if it is to be; whether it was."""
+    from lensfinder.training.publish import held_sample, publish, put_in_place, remeasure_on
+
+    candidate = publish(
+        recipe,
+        result,
+        size=given.size,
+        dtype=given.dtype,
+        calibration=given.calibration,
+        calibration_size=given.calibration_size,
     )
-    if result.finished or given.evaluate:
-        recipe = symmetric(recipe) if given.symmetric else recipe
-        preset = publish(
-            recipe.model_copy(update={"preset": given.rename}) if given.rename else recipe,
-            result,
-            size=given.size,
-            dtype=given.dtype,
-            place=given.preset,
-            calibration=given.calibration,
-            calibration_size=given.calibration_size,
-        )
-        print(f"{preset!r} in {preset.folder}")
-    return 0 if result.finished else 3
+    again = remeasure_on(held_sample(recipe, given.size))
+    return put_in_place(candidate, given.preset, remeasure=again, replace=given.replace)
 
 
 def symmetric(recipe):
@@ -123,218 +180,6 @@ def symmetric(recipe):
     arguments = {**recipe.network.arguments, "symmetric": True}
     network = recipe.network.model_copy(update={"arguments": arguments})
     return recipe.model_copy(update={"network": network})
-
-
-def publish(
-    recipe,
-    result,
-    *,
-    size=None,
-    dtype="float32",
-    place=None,
-    calibration="best",
-    calibration_size=None,
-):
-    """Measure a trained network and write it as a preset.
-
-    What is measured is the network as read back from the files, so a rounding to float16 is in the
-    figures. A finder is calibrated on its validation sample first; its figures are those of the
-    calibrated probabilities, with the calibration error before and after.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        How it was trained.
-    result : TrainingResult
-        The training.
-    size : int or None
-        Number of test objects; the recipe's by default.
-    dtype : {"float32", "float16"}
-        How weights are stored.
-    place : Path or None
-        Folder of the preset; by default its name's place among the package's presets.
-    calibration : {"best", "temperature", "isotonic", "none"}
-        How a finder is calibrated, see `lensfinder.training.calibration.fit`. The posteriors of a
-        modeller are, unless this is "none" (`lensfinder.training.spread_calibration`).
-    calibration_size : int or None
-        Validation mocks to calibrate on; as many as the recipe validates on by default.
-
-    Returns
-    -------
-    Preset
-        The preset.
-
-    Raises
-    ------
-    RecipeError
-        If the recipe has no test sample.
-    UnknownNameError
-        If there is no such calibration.
-    MetricError
-        If the scores cannot be calibrated, as those of a network that has learned nothing.
-    PresetError
-        If no epoch is complete, or the weights cannot be stored.
-    """
-    from lensfinder.errors import PresetError, RecipeError
-    from lensfinder.training.calibrate import fit_on_validation, measure_calibrated
-    from lensfinder.training.card import model_card
-    from lensfinder.training.evaluation import MockSample, headline, measure
-    from lensfinder.training.network import network_arguments
-    from lensfinder.training.run_folder import RunFolder
-    from lensfinder.training.spread_calibration import measure_spread, spread_on_validation
-    from lensfinder.zoo import fixed_predict, save_preset
-
-    if recipe.test is None:
-        raise RecipeError(f"The recipe of {recipe.preset} has no test sample. Add `test:` to it.")
-    if not result.best_epoch:
-        raise PresetError("No epoch is complete yet, so there is nothing to publish. Train longer.")
-    facts = {
-        "builder": recipe.network.name,
-        "arguments": network_arguments(recipe),
-        "task": recipe.task,
-        "targets": recipe.truth_columns,
-        "contract": recipe.contract(),
-        "dtype": dtype,
-        "overwrite": True,
-    }
-    draft = save_preset(
-        Path(result.folder) / "draft", result.model, metrics={}, card="draft", **facts
-    )
-    model = draft.load()
-    sample = MockSample(
-        survey=recipe.survey,
-        population=recipe.test.population,
-        size=size or recipe.test.size,
-        seed=recipe.test.seed,
-        start=recipe.test.start,
-        plane=recipe.plane,
-        **recipe.drawing,
-    )
-    fitted = None
-    if recipe.task == "finder":
-        fitted = fit_on_validation(
-            recipe, fixed_predict(model), method=calibration, size=calibration_size
-        )
-        measured = measure_calibrated(model, fitted, sample, contract=draft.contract)
-    elif recipe.task == "modeller":
-        about = {"targets": draft.targets}
-        if calibration != "none":
-            fitted = spread_on_validation(recipe, model, size=calibration_size, **about)
-        measured = measure_spread(model, fitted, sample, contract=draft.contract, **about)
-    else:
-        measured = measure(
-            fixed_predict(model),
-            sample,
-            contract=draft.contract,
-            task=recipe.task,
-            targets=draft.targets,
-        )
-    training = training_facts(recipe, result, dtype)
-    figures = {"preset": recipe.preset, **measured, "training": training}
-    RunFolder(result.folder).write_json("test.json", figures)
-    return save_preset(
-        recipe.preset if place is None else Path(place),
-        model,
-        metrics=figures,
-        card=model_card(recipe, figures),
-        headline=headline(figures),
-        calibration=fitted,
-        **facts,
-    )
-
-
-def training_facts(recipe, result, dtype: str) -> dict:
-    """What a preset's ``metrics.json`` says about its training.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        How it was trained.
-    result : TrainingResult
-        The training.
-    dtype : str
-        How weights are stored.
-
-    Returns
-    -------
-    dict
-        Plain data.
-    """
-    from lensfinder.zoo.cost import trainable_parameters
-
-    steps = result.history[-1]["step"]
-    return {
-        "recipe": _portable(recipe),
-        "finished": result.finished,
-        "epochs": len(result.history),
-        "best_epoch": result.best_epoch,
-        "steps": steps,
-        "objects": steps * recipe.batch_size,
-        "seconds": round(sum(entry["seconds"] for entry in result.history), 1),
-        "parameters": trainable_parameters(result.model),
-        "stored_as": dtype,
-        "validation": result.history[result.best_epoch - 1],
-    }
-
-
-def _portable(recipe) -> dict:
-    """The recipe as data, with what a folder of shards holds instead of where it lay."""
-    plain = recipe.model_dump(mode="json")
-    plain["data"] = _held(plain["data"])
-    return plain
-
-
-def _held(data) -> dict:
-    """What is trained on, without folders."""
-    if data["kind"] == "mixture":
-        return {**data, "parts": [{**part, "data": _held(part["data"])} for part in data["parts"]]}
-    if data["kind"] != "shards":
-        return data
-    from lensfinder.data import read_manifest
-    from lensfinder.training.recipe_data import DRAWN
-
-    manifest = read_manifest(data["folder"])
-    asked = {name: data[name] for name in DRAWN if name in data}
-    return {
-        **{"kind": "shards", "population": manifest.population.get("name")},
-        **{"survey": manifest.survey["name"], "seed": manifest.seed, "rows": manifest.rows},
-        **{"truth_sha256": manifest.truth_sha256, **asked},
-    }
-
-
-def adopt(folder):
-    """Put a preset from a folder, such as one trained on another machine, under its own name.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the preset.
-
-    Returns
-    -------
-    Preset
-        The preset in its place, its hashes pinned.
-    """
-    from lensfinder.training.evaluation import headline
-    from lensfinder.zoo import open_preset, save_preset
-
-    given = open_preset(Path(folder))
-    name = given.metrics.get("preset", given.name)
-    return save_preset(
-        name,
-        given.load(calibrated=False),
-        builder=given.config.builder,
-        arguments=given.config.arguments,
-        task=given.task,
-        targets=given.targets,
-        contract=given.contract,
-        metrics=given.metrics,
-        card=given.card,
-        dtype=given.metrics["training"]["stored_as"],
-        headline=headline(given.metrics),
-        calibration=given.config.calibration,
-        overwrite=True,
-    )
 
 
 if __name__ == "__main__":

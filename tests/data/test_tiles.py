@@ -5,7 +5,8 @@ import pytest
 from astropy.table import Table
 
 from lensfinder.data import Cutout, assemble
-from lensfinder.data.segments import scatter_of, segment
+from lensfinder.data.scatter import scatter_of
+from lensfinder.data.segments import segment
 from lensfinder.data.tiles import cut, detect, half_sample_mode
 from lensfinder.errors import STATUS, DatasetSpecError, StampShapeError
 from lensfinder.specs import load_survey

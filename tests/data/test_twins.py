@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lensfinder.data.twins import apodising_window, lens_light, observed, sky_noise, without_arcs
+from lensfinder.data.scatter import neighbour_scatter
+from lensfinder.data.twins import apodising_window, lens_light, observed, without_arcs
 from lensfinder.errors import StampShapeError
 
 SIDE, NOISE = 57, 0.06
@@ -83,7 +84,7 @@ def test_photons_add_their_noise(rng):
 
 
 def test_the_noise_of_the_sky_is_measured_beside_bright_light(rng):
-    assert sky_noise(noisy(galaxy(flux=2000.0), rng)) == pytest.approx(NOISE, rel=0.2)
+    assert neighbour_scatter(noisy(galaxy(flux=2000.0), rng)) == pytest.approx(NOISE, rel=0.2)
 
 
 def test_the_window_falls_to_zero_before_the_edge():

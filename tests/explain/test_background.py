@@ -3,12 +3,8 @@
 import numpy as np
 import pytest
 
-from lensfinder.explain.background import (
-    central_shape,
-    fill_images,
-    sky_level,
-    smooth_galaxy,
-)
+from lensfinder.data.scatter import border_scatter
+from lensfinder.explain.background import central_shape, fill_images, smooth_galaxy
 from tests.explain import planted
 
 SCALE = 0.1
@@ -64,7 +60,7 @@ def test_the_fill_has_the_noise_of_the_sky(rng):
         filled = fill_images(images, of, fill=fill, rng=rng)
         assert {name: image.shape for name, image in filled.items()} == of.shapes
         for image in filled.values():
-            _, sigma = sky_level(image)
+            _, sigma = border_scatter(image)
             # 350 pixels give the noise to 6 % by their median absolute deviation, twice in a row
             assert sigma == pytest.approx(0.05, rel=0.35)
     bare = fill_images(images, of, fill="sky", rng=rng)["vis"]

@@ -75,16 +75,18 @@ def test_a_noisy_lens_is_recovered_within_its_errors(fitted):
     assert abs(pulls(fitted, wrong)["theta_E"]) > 4.0, "an error of 0.1 arcsec would be seen"
 
 
-# theta_E and log evidence of `fitted`, by version of the fit
-NUMBERS = {1: (0.79999, -1499.66)}
+# by version: theta_E and log evidence of `fitted`, and the source pixels for 2,000 fitted ones
+NUMBERS = {1: (0.79999, -1499.66, 400), 2: (0.80015, -1497.67, 400), 3: (0.80015, -1497.67, 250)}
 
 
 def test_the_version_of_the_fit_names_its_numbers(fitted):
     """If this fails, fits have changed: raise FIT_VERSION, and write the new numbers above."""
-    theta_E, log_evidence = NUMBERS[one_lens.FIT_VERSION]
-    # the maximum is known to 0.1 in log evidence; a tenth of a sigma lowers it by 0.005
+    theta_E, log_evidence, pixels = NUMBERS[one_lens.FIT_VERSION]
+    # the maximum is known to 0.1 in log evidence, but for other rounding it may be met elsewhere
     assert fitted.mass.theta_E == pytest.approx(theta_E, abs=0.3 * fitted.parameters["theta_E"].std)
-    assert fitted.log_evidence == pytest.approx(log_evidence, abs=0.2)
+    assert fitted.log_evidence == pytest.approx(log_evidence, abs=0.5)
+    assert one_lens._grid(2000, one_lens.RELIEF).pixels == pixels
+    assert fitted.log_evidence != pytest.approx(NUMBERS[1][1], abs=0.5), "the first would be seen"
 
 
 def test_what_a_fit_says_of_itself_agrees(fitted):
@@ -96,9 +98,8 @@ def test_what_a_fit_says_of_itself_agrees(fitted):
     assert fitted.log_marginal < fitted.log_evidence, "priors wider than the peak cost evidence"
     assert fitted.best["theta_E"] == fitted.mass.theta_E
     assert fitted.parameters["gamma1"].std == 0.0
-    radii = [found.mass.theta_E for found in fitted.maxima]
-    assert len(radii) > 1, "the demagnified or the turned-over solution was met too"
-    assert abs(radii[0] - TRUE.theta_E) < 0.1
+    # the demagnified and the turned-over solution lie 200 lower, and were dropped on the way
+    assert [abs(found.mass.theta_E - TRUE.theta_E) < 0.1 for found in fitted.maxima] == [True]
     assert 0.0 < fitted.roughness < 2.0
 
 

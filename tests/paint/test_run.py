@@ -106,6 +106,7 @@ def test_workers_change_nothing(small, tmp_path):
 def test_another_format_leaves_nothing_of_the_run_before(small, tmp_path):
     marks = {"tfrecord": ("manifest.json", "truth.parquet"), "fits": ("truth.ecsv",)}
     names = {"tfrecord": "shard-*", "fits": "S1/*.fits", "npz": "S1/*.npz"}
+    (tmp_path / "report.html").write_text("of an earlier run")
     for k, format in enumerate(("npz", "tfrecord", "fits")):
         if k:  # the run before is protected, whatever its format was
             with pytest.raises(OutputExistsError):
@@ -116,6 +117,7 @@ def test_another_format_leaves_nothing_of_the_run_before(small, tmp_path):
             assert (tmp_path / name).exists() == (name in kept), (format, name)
         for other, pattern in names.items():
             assert bool(list(tmp_path.glob(pattern))) == (other == format), (format, other)
+        assert not (tmp_path / "report.html").exists()
 
 
 def test_fits_files_of_painted_mocks_say_what_they_are(small, tmp_path):

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from lensfinder.data import read_manifest
 from lensfinder.errors import OutputExistsError, SimulationError, UnknownNameError
 from lensfinder.simulate import run, simulate
+from lensfinder.simulate.simulator import DATA_VERSION
 
 CASE = ("euclid-vis", "maresca2021")
 
@@ -54,6 +56,11 @@ def test_every_format_writes_and_protects_its_folder(tmp_path, maresca, monkeypa
     if format != "tfrecord":
         assert {path.name for path in folder.iterdir()} == {"S1", "S2", "S3", run.TRUTH}
         assert len(Table.read(folder / run.TRUTH)) == 3
+    else:  # whatever decides the objects is told
+        assert read_manifest(folder).drawn == {"data_version": DATA_VERSION}
+        simulate(*CASE, **terms, overwrite=True, sources="hubble", subtract_lens_light=True)
+        found = {"sources": "hubble", "subtract_lens_light": True, "data_version": DATA_VERSION}
+        assert read_manifest(folder).drawn == found
 
 
 @pytest.mark.parametrize(

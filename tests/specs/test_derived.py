@@ -46,6 +46,27 @@ def test_one_band_of_a_survey_is_changed_by_its_name(tmp_path):
     assert mine.band("r").sky == base.band("r").sky
 
 
+def test_a_number_alone_is_changed_with_a_source_of_its_own(tmp_path):
+    def survey(**changed):
+        band = {"name": "r", "psf_fwhm": changed}
+        return load_survey(
+            written(tmp_path, based_on="lsst-gri", groups=[{"name": "lsst", "bands": [band]}])
+        )
+
+    assert survey(value=0.5, source="mine").band("r").psf_fwhm == 0.5  # the unit is the base's
+    assert survey(value=500, unit="mas", source="mine").band("r").psf_fwhm == 0.5
+    uniform = {"prior": "uniform", "low": 0.3, "high": 1, "source": "mine"}
+    mine = load_population(
+        written(tmp_path, based_on="pearson2019-test", mass={"axis_ratio": uniform})
+    )
+    assert mine.mass.axis_ratio.low == 0.3
+    for changed in ({"value": 0.5}, {"value": 0.5, "unit": "arcsec"}, {"source": "mine"}):
+        with pytest.raises(SpecError, match="Write all three") as caught:
+            survey(**changed)
+        (line,) = str(caught.value).splitlines()  # the cause, and nothing that follows from it
+        assert "groups.0.bands.1.psf_fwhm" in line
+
+
 def test_a_file_based_on_a_file_beside_it(tmp_path):
     written(tmp_path, "first", based_on="pearson2019-test", description="one")
     place = written(tmp_path, "second", based_on="first.yaml", paper="mine")
@@ -57,7 +78,10 @@ def test_a_file_based_on_a_file_beside_it(tmp_path):
     ("data", "words"),
     [
         ({"based_on": "pearson2019-test", "lens_lihgt": {}}, "lens_light"),
-        ({"based_on": "pearson2019-test", "mass": {"axis_ratio": {"sigma": 0.2}}}, "axis_ratio"),
+        (
+            {"based_on": "pearson2019-test", "mass": {"axis_ratio": {"sigma": 0.2}}},
+            "mass.axis_ratio.prior is missing. Write this part in full",
+        ),
         ({"based_on": "pearson2019-test", "mass": None}, "mass"),
         ({"based_on": "mine.yaml"}, f"more than {LONGEST_CHAIN}"),
         ({"based_on": "other.yaml"}, "other.yaml"),

@@ -1,5 +1,6 @@
 """Cross-validation: folds, resuming after a kill, and the table."""
 
+import json
 import os
 import subprocess
 import sys
@@ -21,10 +22,10 @@ from lensfinder.errors import (
     RecipeError,
     UnknownNameError,
 )
-from lensfinder.specs import load_survey
+from lensfinder.specs import load_population, load_survey
 from lensfinder.tables import read_table
 from lensfinder.training.crossval import cross_validate, tabulate
-from lensfinder.training.fold_plans import altered, assign, fold_recipe
+from lensfinder.training.fold_plans import altered, assign, fold_recipe, shards_of
 from lensfinder.training.listeners import Listener
 from lensfinder.training.shard_source import shard_objects
 from lensfinder.training.sources import make_source
@@ -217,6 +218,44 @@ def test_what_cannot_be_shared_among_folds_is_refused(whole, tmp_path):
     data = {"kind": "shards", "folder": "x", "fold": 0, "folds": 3}
     with pytest.raises(RecipeError, match="one fold already"):
         cross_validate(recipe(tmp_path, task="finder", data=data), tmp_path / "c")
+
+
+def test_stored_mocks_must_be_what_the_recipe_asks_for(tmp_path):
+    """Whatever decides them: a folder of mocks is not taken for another's."""
+    batch = Objects(seed=1, label=True).batch(range(10))
+    truth = Table({"id": [f"m{i}" for i in batch.ids], "label": batch.y[:, 0].astype(int)})
+    mocks = FakeMocks(batch.images, truth, {"S1": batch.images})
+    place = tmp_path / "mocks"
+    survey = load_survey(recipe(tmp_path, task="finder").survey)
+    population = load_population("finder-test")
+    write_shards(place, [mocks], survey=survey, population=population, seed=5)
+    held = json.loads((place / "manifest.json").read_text())
+
+    def ask(objects=None, population="finder-test", **data):
+        data = {"kind": "simulator", "population": population, "seed": 5} | data
+        held_out = {"population": "finder-test", "seed": 99, "size": 8}
+        given = recipe(tmp_path, task="finder", data=data, validation=held_out)
+        return shards_of(given, tmp_path, objects=objects)
+
+    assert ask() == ask(objects=10) == place
+    for asked, word in (
+        ({"population": "finder-train"}, "population"),
+        ({"seed": 6}, "seed: 5 -> 6"),
+        ({"visits": 2}, "visits"),
+        ({"sources": "hubble"}, "sources"),
+        ({"subtract_lens_light": True}, "subtract_lens_light"),
+        ({"objects": 11}, "objects: 10 -> 11"),
+    ):
+        with pytest.raises(CheckpointError, match=f"other mocks.*{word}.*another folder"):
+            ask(**asked)
+    for change, word in (
+        ({"drawn": {"data_version": 0}}, "data_version"),
+        ({"drawn": {"sources": "hubble"}}, "sources"),
+        ({"survey": held["survey"] | {"name": "another"}}, "survey.name"),
+    ):
+        (place / "manifest.json").write_text(json.dumps(held | change))
+        with pytest.raises(CheckpointError, match=word):
+            ask()
 
 
 @pytest.mark.slow

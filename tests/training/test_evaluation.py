@@ -15,7 +15,7 @@ from lensfinder.training.card import model_card
 from lensfinder.training.evaluation import MockSample, headline, measure
 from lensfinder.training.loop import TrainingResult, train
 from lensfinder.training.products import FIGURES, TABLES
-from lensfinder.training.zoo import publish
+from lensfinder.training.publish import publish
 from lensfinder.zoo import fixed_predict, open_preset
 
 HELD = {"population": "pearson2019-test", "seed": 9, "size": 200}

@@ -8,6 +8,7 @@ import pytest
 from lensfinder.errors import DatasetSpecError
 from lensfinder.training import forked, reconstructions
 from lensfinder.training.pairs import Pairs, PairSpec, Systems
+from lensfinder.training.publish import put_in_place
 from lensfinder.training.recipe import load_recipe
 from lensfinder.training.reconstructions import load_pairs, make_pairs
 from lensfinder.training.solutions import Scan
@@ -72,6 +73,11 @@ def test_training_measuring_and_reading_back(folder, recipe_file, tmp_path, caps
     # the residual alone does not tell: with the sources exchanged the answers are wrong
     wrong = Pairs(**{**vars(pairs), "images": {n: a[::-1] for n, a in pairs.images.items()}})
     assert (forked.classify(preset.load(), wrong).argmax(axis=1) == pairs.label).mean() < 0.7
+    # put in place where nothing is, and not again where it is no better than itself
+    assert put_in_place(preset, tmp_path / "placed", remeasure=None)
+    assert open_preset(tmp_path / "placed").metrics == preset.metrics
+    assert not put_in_place(preset, tmp_path / "placed", remeasure=None)
+    assert "accuracy" in capsys.readouterr().out
 
 
 def test_all_pairs_of_a_lens_go_together():

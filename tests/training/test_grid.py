@@ -78,6 +78,29 @@ def test_axes_are_keys_of_the_recipe(tmp_path):
             planned(given, values)
 
 
+def test_a_schedule_keeps_its_place_in_the_epochs(tmp_path):
+    given = recipe(
+        tmp_path,
+        batch_size=8,
+        steps_per_epoch=40,
+        epochs=4,
+        schedule={"kind": "cosine", "peak": 0.1, "floor": 0.0, "warmup_steps": 20},
+    )
+    found = planned(given, {"batch_size": 16})
+    assert (found.steps_per_epoch, found.schedule.warmup_steps) == (20, 10)  # half an epoch
+    own = planned(given, {"schedule.warmup_steps": 3, "batch_size": 16})
+    assert own.schedule.warmup_steps == 3
+    steps = {"kind": "step", "peak": 0.1, "factor": 0.5, "boundaries": [40, 80]}
+    for size, boundaries in ((4, (80, 160)), (8, (40, 80)), (32, (10, 20))):
+        found = planned(recipe(tmp_path, **given_like(given), schedule=steps), {"batch_size": size})
+        assert found.schedule.boundaries == boundaries  # after one epoch and after two
+
+
+def given_like(given):
+    """The lengths of a recipe."""
+    return {name: getattr(given, name) for name in ("batch_size", "steps_per_epoch", "epochs")}
+
+
 # --- runs -----------------------------------------------------------------------------------------
 GRID = {"learning_rate": [0.01], "seed": [1, 2]}
 

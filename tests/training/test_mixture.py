@@ -8,8 +8,8 @@ from tiny_training import recipe
 from lensfinder.errors import CheckpointError, DatasetSpecError
 from lensfinder.training.loop import train
 from lensfinder.training.mixture import MixtureSource
+from lensfinder.training.publish import _portable
 from lensfinder.training.sources import ArraySource, make_source
-from lensfinder.training.zoo import _portable
 
 HELD = {"population": "pearson2019-test", "seed": 9, "size": 8}
 

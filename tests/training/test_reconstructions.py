@@ -74,6 +74,17 @@ def test_an_interrupted_run_goes_on_and_a_longer_one_keeps_what_is_there(drawn, 
     assert_array_equal(np.unique(load_pairs(folder).lens), [0, 1, 2, 3, 5, 6, 7, 8, 10, 11])
 
 
+def test_a_smaller_run_takes_no_pairs_away(drawn, tmp_path):
+    folder = make_pairs(SPEC, tmp_path / "pairs", n=10)
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(OutputExistsError, match="pairs of 10 lenses. Ask for 10 or more"):
+        make_pairs(SPEC, folder, n=6)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
+    (folder / "pairs-00002.npz").unlink()  # interrupted before the end: it may end earlier
+    make_pairs(SPEC, folder, n=8)
+    assert json.loads((folder / "manifest.json").read_text())["lenses"] == 8
+
+
 def test_folders_of_something_else_are_refused(drawn, tmp_path):
     folder = make_pairs(SPEC, tmp_path / "pairs", n=2)
     other = SPEC.model_copy(update={"seed": 8})

@@ -116,8 +116,9 @@ class ForProcesses:
         return isinstance(other, ForProcesses)
 
 
-def main(folder, out, epochs_to_kill):
+def main(folder, out, epochs_to_kill, changes="{}"):
     """Train in a process of its own; exit hard after so many epochs (negative: never)."""
+    import json
     import os
 
     from lensfinder.training.listeners import Listener
@@ -130,7 +131,7 @@ def main(folder, out, epochs_to_kill):
 
     objects = Objects()
     train(
-        recipe(folder),
+        recipe(folder, **json.loads(changes)),
         out,
         source=objects,
         validation=Objects(seed=2).batch(range(32)),
