@@ -269,6 +269,8 @@ FIT_STATUS = FlagSet(
         Flag(1024, "negative_light", "the fitted lens light is negative over a wide area"),
         Flag(2048, "light_off_centre", "no lens light was found near the middle of the image"),
         Flag(4096, "faint_light", "the arcs outshine the lens, whose light they may have spoilt"),
+        Flag(8192, "rival", "another Einstein radius explains the image about as well"),
+        Flag(16384, "faint_arcs", "no source at all explains the image nearly as well"),
     ),
 )
 

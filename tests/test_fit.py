@@ -293,5 +293,7 @@ def test_fit_flag_bits_never_change():
         "negative_light": 1024,
         "light_off_centre": 2048,
         "faint_light": 4096,
+        "rival": 8192,
+        "faint_arcs": 16384,
     }
     assert FIT_STATUS.as_dict() == published

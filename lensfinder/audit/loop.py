@@ -24,6 +24,7 @@ TIGHTER = 0.1  # of the tolerance, for a fit around an accepted solution
 GRAVE = (
     *("no_errors", "not_settled", "poor_fit", "prior_edge"),
     *("strength_at_limit", "negative_light", "light_off_centre", "faint_light"),
+    *("rival", "faint_arcs"),
 )
 
 

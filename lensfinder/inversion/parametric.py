@@ -19,9 +19,11 @@ from lensfinder.inversion.lens_fit import (
 from lensfinder.inversion.memory import Memory
 from lensfinder.inversion.parabolas import climb_parabolas
 from lensfinder.inversion.priors import MassPrior
-from lensfinder.inversion.search import BRIEF, KEPT, Target, climb, local_maxima
+from lensfinder.inversion.search import APART, BRIEF, KEPT, Target, climb, local_maxima
 
 EDGE = 3.0  # |z| beyond which a value lies in the outermost 0.3 % of its prior
+RIVAL = 8.0  # log evidence below the best, after a short climb, at which a solution still counts
+FAINT = 25.0  # log evidence over that of no source at all, below which there is hardly an arc
 SCATTERS = 3.0  # about a parabola by which a point may lie above its top
 LIVE, EFFECTIVE = 400, 2000  # live points of the nested sampling, and draws it shall be worth
 
@@ -74,9 +76,11 @@ def maximise(
     tops = refined_maxima(search)
     target.stage = "peak"
     near = [z for value, z in tops if value > tops[0][0] - KEPT]
-    start = near[0]
+    start, rivals = near[0], False
     if len(near) > 1:  # the coarse grid may have preferred the wrong one
-        start = max((climb(target, z, most=BRIEF) for z in near), key=lambda pair: pair[0])[1]
+        climbed = [climb(target, z, most=BRIEF) for z in near]
+        start = max(climbed, key=lambda pair: pair[0])[1]
+        rivals = _rivals(prior, climbed)
     peak = climb_parabolas(target, start, tolerance=tolerance)
     z, definite = peak.z, peak.definite
     doubt = max(1.0, SCATTERS * peak.roughness) if definite else 0.0
@@ -88,6 +92,7 @@ def maximise(
         raise FitError(_NOTHING)
     inversion = inverter.invert(mass)
     status = [] if peak.settled else ["not_settled"]
+    status += ["rival"] if rivals else []
     samples, parameters = None, point_estimates(mass)
     names, marginal = prior.free, float("nan")
     covariance = np.full((len(names), len(names)), np.nan)
@@ -282,9 +287,21 @@ def _stacked(draws, names):
     return np.stack([draws[name] for name in names], axis=1)
 
 
+def _rivals(prior, climbed):
+    """Whether two places of like height lie at different radii."""
+    best = max(value for value, _ in climbed)
+    radii = [prior.values(z)["theta_E"] for value, z in climbed if value > best - RIVAL]
+    return bool(np.ptp(np.log(radii)) > APART)
+
+
 def _remarks(inversion, z):
     """Names of flags of what is wrong with a best model."""
     found = []
+    seen = inversion.observation
+    arcs = seen.data if inversion.light is None else seen.data - inversion.light
+    nothing = -0.5 * (((arcs / seen.noise) ** 2).sum() + inversion.evidence.log_noise)
+    if not inversion.log_evidence > nothing + FAINT:
+        found.append("faint_arcs")
     if np.abs(z).max() > EDGE:
         found.append("prior_edge")
     if inversion.evidence.strength_at_limit:
