@@ -12,17 +12,15 @@ cores do in two or three hours, with a smaller network, fewer objects, folds and
 after --minutes.
 """
 
-import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import yaml
-from _result import write_result
+from _resumed import measure, parser
 from safetensors.numpy import load_file
 
-from lensfinder.errors import LensfinderError
 from lensfinder.simulate import Simulator, simulate
 from lensfinder.tables import write_atomically
 from lensfinder.training.checkpoint import restore
@@ -130,29 +128,14 @@ SCALES = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scale", choices=SCALES, default="ci")
-    parser.add_argument("--work", default="runs/bom2022", help="mocks and trainings; resumed")
-    parser.add_argument("--minutes", type=float, default=None, help="stop then; call again")
-    parser.add_argument("--workers", type=int, default=1, help="processes that write the mocks")
-    parser.add_argument("--folder", default=None, help="where the result goes")
-    options = parser.parse_args()
-    try:
-        figures = run(SCALES[options.scale], Path(options.work) / options.scale, options)
-    except LensfinderError as error:
-        raise SystemExit(f"{type(error).__name__}: {error}") from error
-    if figures is None:
-        print("\nOut of time. Call again to go on.")
-        return
-    figures["scale"] = options.scale
-    print(f"\n{markdown(figures)}\n")
-    name = "bom2022" if options.scale != "ci" else "bom2022-ci"
-    write_result(name, figures, seed=SEED, folder=options.folder)
+    given = parser(__doc__, SCALES, work="runs/bom2022")
+    given.add_argument("--workers", type=int, default=1, help="processes that write the mocks")
+    measure("bom2022", given.parse_args(), run, markdown, seed=SEED)
 
 
-def run(scale, work, options) -> dict | None:
+def run(work, options) -> dict | None:
     """All cells of the table, then ours; None if the time is up before they are done."""
-    watch = Stopwatch(options.minutes)
+    scale, watch = SCALES[options.scale], Stopwatch(options.minutes)
     shards = mocks(scale, work, options.workers)
     cells = {}
     plans = [

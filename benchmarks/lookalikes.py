@@ -10,17 +10,15 @@ Scales: ``ci`` shows that the machinery runs, and its numbers mean nothing; ``cp
 hour of one core. Trainings stay in --work: call it again to go on, after a kill or --minutes.
 """
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from _real_objects import read_objects
-from _result import write_result
+from _resumed import measure, parser
 from safetensors.numpy import load_file
 
 from lensfinder.data.manifest import MANIFEST
-from lensfinder.errors import LensfinderError
 from lensfinder.paths import real_images_dir
 from lensfinder.simulate import Simulator, simulate
 from lensfinder.specs import load_population, load_survey
@@ -51,29 +49,15 @@ class Scale:
 SCALES = {"ci": Scale(512, 1, 256, 32), "cpu": Scale(50_176, 5, 10_000)}
 
 
-def main(arguments=None) -> None:
+def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scale", choices=SCALES, default="ci")
-    parser.add_argument("--work", default="runs/lookalikes", help="mocks and trainings; resumed")
-    parser.add_argument("--minutes", type=float, default=None, help="stop then; call again")
-    parser.add_argument("--folder", default=None, help="where the result goes")
-    options = parser.parse_args(arguments)
-    try:
-        figures = run(SCALES[options.scale], Path(options.work) / options.scale, options.minutes)
-    except LensfinderError as error:
-        raise SystemExit(f"{type(error).__name__}: {error}") from error
-    if figures is None:
-        print("\nOut of time. Call again to go on.")
-        return
-    figures["scale"] = options.scale
-    print(f"\n{markdown(figures)}\n")
-    name = "lookalikes" if options.scale != "ci" else "lookalikes-ci"
-    write_result(name, figures, seed=SEED, folder=options.folder)
+    options = parser(__doc__, SCALES, work="runs/lookalikes").parse_args()
+    measure("lookalikes", options, run, markdown, seed=SEED)
 
 
-def run(scale, work, minutes) -> dict | None:
+def run(work, options) -> dict | None:
     """Both trainings, then both tables; None if the time is up before."""
+    scale, minutes = SCALES[options.scale], options.minutes
     watch, arms = Stopwatch(minutes), {}
     for number, (name, population) in enumerate(populations().items()):
         place = work / name.replace(" ", "-")

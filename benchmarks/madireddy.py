@@ -10,16 +10,13 @@ cores do in a night; ``paper`` has the paper's networks and numbers of objects. 
 --work: call it again to go on, after a kill or after --minutes.
 """
 
-import argparse
 import functools
 import gc
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from _result import write_result
+from _resumed import measure, parser
 
-from lensfinder.errors import LensfinderError
 from lensfinder.predict.cleaning import doubts
 from lensfinder.simulate import Simulator
 from lensfinder.tables import write_atomically
@@ -106,29 +103,15 @@ SCALES = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scale", choices=SCALES, default="ci")
-    parser.add_argument("--work", default="runs/madireddy", help="trainings; resumed")
-    parser.add_argument("--minutes", type=float, default=None, help="stop then; call again")
-    parser.add_argument("--workers", type=int, default=1, help="processes that make the mocks")
-    parser.add_argument("--folder", default=None, help="where the result goes")
-    options = parser.parse_args()
-    try:
-        figures = run(SCALES[options.scale], Path(options.work) / options.scale, options)
-    except LensfinderError as error:
-        raise SystemExit(f"{type(error).__name__}: {error}") from error
-    if figures is None:
-        print("\nOut of time. Call again to go on.")
-        return
-    figures["scale"] = options.scale
-    print(f"\n{markdown(figures)}\n")
-    name = "madireddy" if options.scale != "ci" else "madireddy-ci"
-    write_result(name, figures, seed=SEED, folder=options.folder)
+    given = parser(__doc__, SCALES, work="runs/madireddy")
+    given.add_argument("--workers", type=int, default=1, help="processes that make the mocks")
+    measure("madireddy", given.parse_args(), run, markdown, seed=SEED)
 
 
-def run(scale, work, options) -> dict | None:
+def run(work, options) -> dict | None:
     """All modules, then the table; None if the time is up before they are trained."""
-    watch, models, took = Stopwatch(options.minutes), {}, {}
+    scale, watch = SCALES[options.scale], Stopwatch(options.minutes)
+    models, took = {}, {}
     blind = planes(work / "blind", scale.blind)
     stored = planes(work / "stored", scale.stored, scale.blind) if scale.stored else None
     for name, recipe in recipes(scale).items():

@@ -12,7 +12,7 @@ from lensfinder.zoo.layers import FineStructure, adapt
 SIDE = 57
 Y, X = np.mgrid[:SIDE, :SIDE] - SIDE // 2.0
 R = np.hypot(X, Y)
-RING = (R > 8) & (R < 20)
+RING = (R > 9) & (R < 20)
 
 
 def seen(image, **words):

@@ -52,6 +52,19 @@ class AdaptedLayer(keras.layers.Layer, abc.ABC):
         """
         self._sketch.update(_to_numpy(images))
 
+    def sky_and_sigma(self):
+        """Median of the pixels counted so far, and how far the 15.87 percentile lies below it.
+
+        Returns
+        -------
+        sky, sigma : array (bands,)
+            The noise side of the distribution, which light in the stamp hardly moves.
+        """
+        sky = self._sketch.percentile(50.0)
+        sigma = sky - self._sketch.percentile(15.87)
+        sigma[sigma <= 0] = 1.0  # a constant band: any scale will do
+        return sky, sigma
+
     def adapt(self, data) -> None:
         """Set the weights from images.
 

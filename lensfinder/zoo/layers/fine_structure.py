@@ -72,9 +72,7 @@ class FineStructure(AdaptedLayer):
         self.built = True
 
     def finish_adapt(self) -> None:
-        sky = self._sketch.percentile(50.0)
-        sigma = sky - self._sketch.percentile(15.87)
-        sigma[sigma <= 0] = 1.0  # a constant band: any scale will do
+        sky, sigma = self.sky_and_sigma()
         self.sky.assign(sky)
         self.sigma.assign(sigma)
 

@@ -107,9 +107,7 @@ class ObservingAugment(AdaptedLayer):
         super().update_adapt(x)
 
     def finish_adapt(self) -> None:
-        sigma = self._sketch.percentile(50.0) - self._sketch.percentile(15.87)
-        sigma[sigma <= 0] = 1.0  # a constant band: any scale will do
-        self.sigma0.assign(sigma)
+        self.sigma0.assign(self.sky_and_sigma()[1])
 
     def call(self, inputs, training=False):
         if not training:
