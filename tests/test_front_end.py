@@ -170,7 +170,7 @@ def test_each_stage_may_be_a_model_of_ones_own(presets, tmp_path):
     table = clean(shown, tmp_path / "out", preset=cleaner)
     np.testing.assert_allclose(table["flux_out_VIS"], 0.5 * table["flux_in_VIS"], rtol=1e-5)
     assert table.meta["preset"] == "dimmer"
-    assert "--model '<dimmer>'" in table.meta["command"]
+    assert "--preset '<dimmer>'" in table.meta["command"]
     finder = OwnNetwork(zoo.load(presets["finder"]), "finder", agreed)
     found = find(shown, preset=finder, clean=cleaner)
     dimmed = {"vis": 0.5 * shown["vis"]}

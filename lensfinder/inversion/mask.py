@@ -52,7 +52,7 @@ class AnnularMask:
         return np.array(self.pixels, dtype=dtype)
 
 
-def annular_mask(image, noise=None, *, pixel_scale, snr=3.0, min_pixels=4):
+def annular_mask(image, noise=None, *, pixel_scale, snr=3.0, min_pixels=4, disc=True):
     """Find the arcs of a lens and draw an annulus round them.
 
     Parameters
@@ -67,6 +67,9 @@ def annular_mask(image, noise=None, *, pixel_scale, snr=3.0, min_pixels=4):
         Signal to noise that a pixel of an arc must have.
     min_pixels : int
         Smallest group of touching pixels (sides or corners) that counts.
+    disc : bool
+        Whether arcs that do not surround the middle of the image get a disc about it; if not, they
+        get an annulus as well (Maresca et al.).
 
     Returns
     -------
@@ -106,7 +109,7 @@ def annular_mask(image, noise=None, *, pixel_scale, snr=3.0, min_pixels=4):
     x, y = float(px[arc].mean()), float(py[arc].mean())
     r = np.hypot(px[arc] - x, py[arc] - y)
     inner, outer = INNER * float(r.min()), OUTER * float(r.max())
-    if np.hypot(x, y) > inner:
+    if disc and np.hypot(x, y) > inner:
         x = y = inner = 0.0
         outer = OUTER * float(np.hypot(px[arc], py[arc]).max())
     inside = annulus(image.shape, pixel_scale=pixel_scale, inner=inner, outer=outer, x=x, y=y)

@@ -184,8 +184,8 @@ def make_inverter(image, *, band, pixel_scale, scan) -> Inverter:
     if band.psf_fwhm is None:
         raise ArgumentError(f"The band {band.name} must have a Gaussian PSF. Give it psf_fwhm.")
     noise = noise_map(image, band)
-    mask = annular_mask(image, noise, pixel_scale=pixel_scale)
-    if _one_sided(mask, pixel_scale):
+    mask = annular_mask(image, noise, pixel_scale=pixel_scale, disc=False)
+    if np.hypot(mask.x, mask.y) > mask.outer:
         raise InversionError(
             "The arcs lie on one side of the lens: no counter-image stands out of the noise. "
             "Leave this lens out."
@@ -284,13 +284,3 @@ def places(theta_E, scan: Scan) -> dict[str, np.ndarray]:
         offsets = np.linspace(-width, width, scan.steps) if scan.steps > 1 else np.zeros(1)
         found[kind] = np.clip(around[kind] * (1.0 + offsets), *limits[kind])
     return found
-
-
-def _one_sided(mask, pixel_scale):
-    """Whether the middle of the image lies outside a circle that holds all bright pixels."""
-    x, y = (
-        np.broadcast_to(axis, mask.arc.shape)[mask.arc]
-        for axis in pixel_centres(mask.arc.shape, pixel_scale)
-    )
-    reach = 1.1 * np.hypot(x - x.mean(), y - y.mean()).max()
-    return np.hypot(x.mean(), y.mean()) > reach

@@ -52,6 +52,9 @@ def test_what_does_not_surround_the_lens_gets_a_disc_about_it():
     assert found.outer == pytest.approx(1.1 * (np.hypot(1.5, 0.4) + 0.3), abs=1.1 * SCALE)
     assert found.pixels[40, 40], "where the counter-image would be"
     assert np.array_equal(found.arc, spot)
+    paper = annular_mask(spot * 5.0, 1.0, pixel_scale=SCALE, disc=False)
+    assert paper.x == pytest.approx(1.5, abs=SCALE)
+    assert not paper.pixels[40, 40]
     ring = annulus((80, 80), pixel_scale=SCALE, inner=1.0, outer=1.5, x=0.6, y=0.0)
     assert annular_mask(ring * 5.0, 1.0, pixel_scale=SCALE).inner > 0, "this one surrounds it"
 
