@@ -22,9 +22,7 @@ STARTS = 4  # places that are kept after the short climbs
 APART = 0.1  # in ln theta_E: two places that are closer are one
 KEPT = 200.0  # log evidence below the best, on the coarse grid, from which on a place is dropped
 FIRST, LAST = 0.5, 0.03  # radii of trust of a climb, in standard deviations of the prior
-NARROW = (
-    0.2  # the first of a short climb: the right solution of a sharp source is left by longer steps
-)
+NARROW = 0.2  # the first of a short climb: longer steps leave the peak of a sharp source
 BRIEF = 24  # evaluations of a short climb
 
 
