@@ -102,7 +102,7 @@ def test_under_and_over_magnified_solutions_are_local_maxima():
     """
     true = MassModel(theta_E=1.2, q=0.8, phi=0.4)
     lens = a_lens(mass=true, source=Source(R_e=0.15, x=0.2, y=0.12), side=80)
-    mask = annular_mask(lens.image, lens.noise, pixel_scale=SCALE)
+    mask = annular_mask(lens.image, lens.noise, pixel_scale=SCALE, disc=False)
     known = dict(psf=lens.psf, pixel_scale=SCALE, mask=mask)
     grid = RectangularGrid(shape=(20, 20), sub=2)
     inverter = Inverter(lens.image, lens.noise, **known, source=grid)
