@@ -5,9 +5,7 @@ checkpoint holds it, and a resumed training goes on with it, without anything of
 is when it is looked at: between two epochs, and then the weights themselves are put back.
 
 Statistics of batch normalisation are averages already, and stay those of the running weights.
-Where these still move fast the average looks worse for it (compact finder after 140 of 280 steps: a
-loss of 0.66, and of 0.55 with statistics of its own); towards the end of a cosine it does not
-(after 210 steps 0.489 and 0.485).
+Where these still move fast, far from the end of a cosine, the average may look worse for it.
 """
 
 import contextlib
