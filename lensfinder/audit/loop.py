@@ -15,7 +15,7 @@ from lensfinder.inversion.priors import MassPrior
 from lensfinder.inversion.relation import SOLUTIONS, Relation, load_relation
 
 # Raise AUDIT_VERSION when the same fits get other verdicts by parity, or lead to other priors.
-AUDIT_VERSION = 2
+AUDIT_VERSION = 3
 ROUNDS = 3  # refits after the first fit, as in the paper
 SURE = 0.8  # probability of the verdict below which a person should look
 VAGUE = 0.033  # of theta_E: with a larger error, +-10 % (the paper's "correct") is not three sigma
@@ -170,7 +170,8 @@ def audit_lens(
         if step.ends or number == procedure.rounds:
             break
         start = start or record.prior
-        prior = next_prior(step, start=start, found=record.best)
+        errors = {name: value["std"] for name, value in record.parameters.items()}
+        prior = next_prior(step, start=start, found=record.best, errors=errors)
         tolerance = procedure.tolerance * (TIGHTER if step.action == "refine" else 1.0)
     return History(tuple(done), reasons(done, procedure.sure))
 

@@ -22,8 +22,11 @@ HALF_WIDTHS = {UNDER: 0.25, CORRECT: 0.25, OVER: 0.5}
 # A solution takes this share of the way to its neighbour: the paper makes the unphysical ones with
 # priors that end at 0.9 and 1.1 times the truth (section 3.2).
 MARGIN = 0.1
-# Half-widths about an accepted solution of what table 1 does not list; the paper gives none.
+# Half-widths about an accepted solution of what table 1 does not list; the paper gives none. At
+# least these, and where a fit knows less of a parameter so many of its errors: a prior that the
+# same data have narrowed would make the next errors too small.
 NARROW = {"e1": 0.15, "e2": 0.15, "x": 0.1, "y": 0.1, "gamma1": 0.05, "gamma2": 0.05, "slope": 0.2}
+ERRORS, LOOSEST = 4.0, 3.0  # and at most so many times `NARROW`
 SMALLEST = 0.05  # arcsec: no lens of a galaxy is smaller
 
 
@@ -167,7 +170,7 @@ def _about(theta, verdict, action, words):
 
 
 # --- from a step to a prior -----------------------------------------------------------------------
-def next_prior(step: Step, *, start: MassPrior, found) -> MassPrior:
+def next_prior(step: Step, *, start: MassPrior, found, errors=None) -> MassPrior:
     """The prior of the next fit.
 
     Parameters
@@ -179,6 +182,8 @@ def next_prior(step: Step, *, start: MassPrior, found) -> MassPrior:
         else unchanged").
     found : mapping of str to float
         ``e1, e2, x, y, gamma1, gamma2, slope`` of the last fit: what a refinement narrows about.
+    errors : mapping of str to float, optional
+        Their standard deviations, in the same units; NaN where a fit has none.
 
     Returns
     -------
@@ -195,6 +200,12 @@ def next_prior(step: Step, *, start: MassPrior, found) -> MassPrior:
     prior = start.uniform("theta_E", *step.theta_E)
     if step.action == "refine":
         for name in set(start.free) & set(NARROW):
-            low, high = (found[name] + sign * NARROW[name] for sign in (-1, 1))
-            prior = prior.uniform(name, low, high)
+            half = _half_width(name, (errors or {}).get(name, 0.0))
+            prior = prior.uniform(name, found[name] - half, found[name] + half)
     return prior
+
+
+def _half_width(name, error):
+    """Half-width of a refinement's prior, from the error of the fit before."""
+    wanted = ERRORS * error if np.isfinite(error) else 0.0
+    return float(np.clip(wanted, NARROW[name], LOOSEST * NARROW[name]))

@@ -17,7 +17,7 @@ from lensfinder.inversion.meshes import DelaunayMesh, RectangularMesh
 _MARGIN = 1e-8  # arcsec, so that rounding leaves no ray beside the mesh
 _ROUNDS = 12  # of Lloyd's algorithm; the centres move by less than 0.1 pixel after that
 _SIGNIFICANT, _MAY_BE_LOST = 3.0, 0.05
-_SMOOTHED, _FAINTEST = 1.0, 0.5  # pixels, and signal to noise below which pixels are alike
+_SMOOTHED, _FAINTEST = 1.0, 0.1  # pixels, and signal to noise below which pixels are alike
 
 
 class RectangularGrid(BaseModel):

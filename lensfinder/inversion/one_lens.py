@@ -12,22 +12,22 @@ from lensfinder.inversion.lens_fit import LensFit
 from lensfinder.inversion.light import PROFILES, fit_light, refitted
 from lensfinder.inversion.memory import Memory, fingerprint
 from lensfinder.inversion.observation import trimmed_psf
-from lensfinder.inversion.parametric import METHODS, check_free, refined_maxima
+from lensfinder.inversion.parametric import METHODS, check_free
 from lensfinder.inversion.pixels import annulus, pixel_centres
 from lensfinder.inversion.priors import MassPrior
 from lensfinder.inversion.regularisation import Regularisation
 from lensfinder.inversion.search import Target
+from lensfinder.inversion.tops import refined_maxima
 
 # Raise it when the same image and settings give other numbers: what an interrupted fit or audit has
 # kept is then not gone on with.
-FIT_VERSION = 3
-# Of the source. On four mocks the log evidence rose by 9 to 101 from 500 to 250 pixels, in less
-# time; with 72 a bright source was left over (chi^2 4.9), with 116 it was not (1.2).
+FIT_VERSION = 4
+# Of the source: benchmarks/source_grid.py compares the choices.
 MOST_PIXELS, FEWEST_PIXELS = 300, 120
-BRIGHT = 0.5  # how source pixels follow the light of the arcs
-# How its smoothness does, without and beside the light of a lens: the log evidence rose by 50 to
-# 200 on those four, and by 100 to 400 beside the light on mocks of pearson2019.
-RELIEF, RELIEF_WITH_LIGHT = 1.0, 2.0
+SEARCHED_PIXELS = 100  # at least, in the search, which has half of them
+# How the source pixels and their smoothness follow the light of the arcs. At half of that, two
+# grids of like numbers of pixels disagreed by 10 to 40 in log evidence on which mass was better.
+BRIGHT, RELIEF = 1.0, 2.0
 SUB = 2  # rays along a side; four of them moved the log evidence of a mock lens by 0.3
 LENS_LIGHT = ("none", "subtracted", "fitted")
 LIGHT_RADIUS = 5.0  # arcsec, largest disc in which the lens light is looked at
@@ -219,7 +219,7 @@ class _Job:
         if mask is None:
             mask = _arcs(rest, self.noise, light, self.pixel_scale, whole=self.joint)
             mask = mask if self.usable is None else mask & self.usable
-        relief = 0.0 if first else RELIEF if light is None else RELIEF_WITH_LIGHT
+        relief = 0.0 if first else RELIEF
         chosen = self.grid or _grid(int(np.count_nonzero(mask)), relief)
         # `gradient` is smooth in the mass: see `search`.
         words = dict(pixel_scale=self.pixel_scale, mask=mask, arcs=rest)
@@ -325,6 +325,9 @@ def _grid(pixels, relief):
 def _coarser(grid):
     """The grid that a search begins on."""
     if grid.kind == "adaptive":
-        return grid.model_copy(update={"pixels": max(grid.pixels // 2, 4), "sub": min(grid.sub, 2)})
+        pixels = max(grid.pixels // 2, min(grid.pixels, SEARCHED_PIXELS))
+        # Smooth all over: the right solution is a broader maximum, and easier to find.
+        words = {"pixels": pixels, "sub": min(grid.sub, 2), "relief": 0.0}
+        return grid.model_copy(update=words)
     shape = tuple(max(side // 2, 3) for side in grid.shape)
     return grid.model_copy(update={"shape": shape, "sub": min(grid.sub, 2)})

@@ -7,7 +7,6 @@ from scipy import special
 
 from lensfinder.errors import ArgumentError, FitError
 from lensfinder.inversion.lens_fit import (
-    DRAWS,
     POOR,
     LensFit,
     Maximum,
@@ -17,14 +16,12 @@ from lensfinder.inversion.lens_fit import (
     reduced_chi2,
 )
 from lensfinder.inversion.memory import Memory
-from lensfinder.inversion.parabolas import climb_parabolas
 from lensfinder.inversion.priors import MassPrior
-from lensfinder.inversion.search import APART, BRIEF, KEPT, Target, climb, local_maxima
+from lensfinder.inversion.search import KEPT, Target
+from lensfinder.inversion.tops import NOTHING, contenders, is_rival, mixture, refined_maxima, top_of
 
 EDGE = 3.0  # |z| beyond which a value lies in the outermost 0.3 % of its prior
-RIVAL = 8.0  # log evidence below the best, after a short climb, at which a solution still counts
 FAINT = 25.0  # log evidence over that of no source at all, below which there is hardly an arc
-SCATTERS = 3.0  # about a parabola by which a point may lie above its top
 LIVE, EFFECTIVE = 400, 2000  # live points of the nested sampling, and draws it shall be worth
 
 
@@ -76,29 +73,23 @@ def maximise(
     tops = refined_maxima(search)
     target.stage = "peak"
     near = [z for value, z in tops if value > tops[0][0] - KEPT]
-    start, rivals = near[0], False
-    if len(near) > 1:  # the coarse grid may have preferred the wrong one
-        climbed = [climb(target, z, most=BRIEF) for z in near]
-        start = max(climbed, key=lambda pair: pair[0])[1]
-        rivals = _rivals(prior, climbed)
-    peak = climb_parabolas(target, start, tolerance=tolerance)
-    z, definite = peak.z, peak.definite
-    doubt = max(1.0, SCATTERS * peak.roughness) if definite else 0.0
-    if not peak.settled and not target(z) >= target.top - doubt:
-        # the top of a parabola that does not hold may be worse than a point that was tried
-        z, definite = target.at, False
+    tried = [top_of(target, z, tolerance=tolerance) for z in contenders(target, near)]
+    best = max(tried, key=lambda top: top.height)
+    peak, z = best.peak, best.z
     mass = None if z is None else prior.mass(z)
     if mass is None:
-        raise FitError(_NOTHING)
+        raise FitError(NOTHING)
     inversion = inverter.invert(mass)
     status = [] if peak.settled else ["not_settled"]
+    rivals = [top for top in tried if is_rival(top, best, prior)]
     status += ["rival"] if rivals else []
     samples, parameters = None, point_estimates(mass)
     names, marginal = prior.free, float("nan")
     covariance = np.full((len(names), len(names)), np.nan)
-    if definite:
+    if best.definite:
         rng = np.random.default_rng(seed)
-        draws = parameter_draws(prior, rng.multivariate_normal(peak.z, peak.covariance, DRAWS))
+        modes = [best, *(top for top in rivals if top.definite)]
+        draws = parameter_draws(prior, mixture([top.peak for top in modes], rng))
         samples, parameters = _stacked(draws, names), estimates(draws, mass)
         covariance = np.atleast_2d(np.cov(samples.T))
         # In z the prior is a unit Gaussian, so its 2 pi and the integral's cancel.
@@ -206,7 +197,7 @@ def nested(
     ]
     mass = prior.mass(best)
     if mass is None:
-        raise FitError(_NOTHING)
+        raise FitError(NOTHING)
     rng = np.random.default_rng(seed)
     size = max(int(weights.sum() ** 2 / (weights**2).sum()), 1)
     chosen = rng.choice(len(z), size=size, p=weights / weights.sum())
@@ -234,10 +225,6 @@ def nested(
 
 METHODS = {"maximise": maximise, "nested": nested}
 
-_NOTHING = (
-    "No mass model within the priors can be inverted. Widen the priors, or check mask and noise."
-)
-
 
 def check_free(prior: MassPrior) -> None:
     """Refuse priors that leave nothing to fit.
@@ -256,42 +243,8 @@ def check_free(prior: MassPrior) -> None:
         raise ArgumentError("Every parameter is fixed: there is nothing to fit. Use `invert`.")
 
 
-def refined_maxima(search: Target, **words) -> list[tuple[float, np.ndarray]]:
-    """The local maxima of a scan, the best of them refined.
-
-    Parameters
-    ----------
-    search : Target
-        On a coarse grid.
-    **words : dict
-        Of `lensfinder.inversion.search.local_maxima`.
-
-    Returns
-    -------
-    list of (float, array (P,))
-        Value and place, best first.
-
-    Raises
-    ------
-    FitError
-        If no mass model within the priors can be inverted.
-    """
-    tops = local_maxima(search, **words)
-    if not tops:
-        raise FitError(_NOTHING)
-    search.stage = "refine"
-    return sorted((climb(search, z) for _, z in tops), key=lambda pair: -pair[0])
-
-
 def _stacked(draws, names):
     return np.stack([draws[name] for name in names], axis=1)
-
-
-def _rivals(prior, climbed):
-    """Whether two places of like height lie at different radii."""
-    best = max(value for value, _ in climbed)
-    radii = [prior.values(z)["theta_E"] for value, z in climbed if value > best - RIVAL]
-    return bool(np.ptp(np.log(radii)) > APART)
 
 
 def _remarks(inversion, z):

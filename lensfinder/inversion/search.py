@@ -17,13 +17,13 @@ from lensfinder.errors import InversionError
 from lensfinder.inversion.mass import MassModel
 
 SCAN, FEWEST, STEP = 30, 6, 0.08  # values of theta_E, at most and least; in ln theta_E
-STRETCHES = 10  # of radii, from each of which one place is climbed from
+STRETCHES = 20  # of radii, from each of which one place is climbed from
 STARTS = 4  # places that are kept after the short climbs
 APART = 0.1  # in ln theta_E: two places that are closer are one
 KEPT = 200.0  # log evidence below the best, on the coarse grid, from which on a place is dropped
 FIRST, LAST = 0.5, 0.03  # radii of trust of a climb, in standard deviations of the prior
 NARROW = 0.2  # the first of a short climb: longer steps leave the peak of a sharp source
-BRIEF = 24  # evaluations of a short climb
+BRIEF, LONG = 24, 48  # evaluations of a short climb, and of the one that follows it
 
 
 @dataclass(frozen=True)

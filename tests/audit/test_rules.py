@@ -140,6 +140,16 @@ def test_a_refinement_narrows_all_that_is_fitted():
     assert set(NARROW) | {"theta_E"} == set(MassPrior().sheared().power_law().free)
 
 
+@pytest.mark.parametrize(
+    ("error", "half"), [(0.01, 0.15), (0.06, 0.24), (1.0, 0.45), (np.nan, 0.15)]
+)
+def test_a_refinement_is_wide_enough_for_the_errors_of_the_fit_before(error, half):
+    step = after((1.0, "correct"))
+    prior = next_prior(step, start=MassPrior(), found=FOUND, errors={"e1": error})
+    assert prior.e1.high - prior.e1.low == pytest.approx(2 * half, **EXACT)
+    assert prior.e2.high - prior.e2.low == pytest.approx(2 * NARROW["e2"], **EXACT)
+
+
 def test_no_prior_follows_an_end():
     step = after((1.0, "correct"), (1.0, "correct"))
     with pytest.raises(ArgumentError, match="ends"):

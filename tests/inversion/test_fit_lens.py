@@ -27,7 +27,6 @@ from lensfinder.inversion import (
 )
 from lensfinder.inversion.lens_fit import estimates
 from lensfinder.inversion.light_profiles import gaussian_components
-from lensfinder.inversion.parametric import _rivals
 from lensfinder.lensing.ellipticity import Ellipticity
 
 TRUE = MassModel(theta_E=0.8, q=0.75, phi=0.4, x=0.01, y=-0.02)
@@ -321,11 +320,3 @@ def test_noise_is_no_arc_to_a_fit(small, rng):
     noise = rng.normal(0.0, 1.0, small.image.shape) * small.noise
     found = fit_lens(noise, small.noise, **small.known, grid=GRID)
     assert "faint_arcs" in found.status, "no source at all is as good"
-
-
-def test_another_radius_of_like_evidence_is_a_rival():
-    prior = MassPrior().uniform("theta_E", 0.5, 2.5)
-    here, there, beside = (np.array([z, 0.0, 0.0, 0.0, 0.0]) for z in (0.0, 0.8, 0.05))
-    assert _rivals(prior, [(10.0, here), (7.0, there)])
-    assert not _rivals(prior, [(10.0, here), (7.0, beside)]), "the same solution"
-    assert not _rivals(prior, [(30.0, here), (7.0, there)]), "far below"
