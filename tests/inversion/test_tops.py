@@ -6,7 +6,7 @@ import pytest
 from lensfinder.inversion import MassPrior
 from lensfinder.inversion.lens_fit import DRAWS
 from lensfinder.inversion.parabolas import Peak
-from lensfinder.inversion.tops import MOST, NEAR, Top, contenders, is_rival, mixture, top_of
+from lensfinder.inversion.tops import MOST, NEAR, WIDER, Top, contenders, is_rival, mixture, top_of
 
 PRIOR = MassPrior().uniform("theta_E", 0.5, 2.5).fixed(e1=0, e2=0, x=0, y=0)
 
@@ -52,14 +52,14 @@ def test_another_radius_of_like_height_is_a_rival():
 
 
 def test_draws_are_shared_by_what_each_solution_holds(rng):
-    # half as high a value, log 2 below, but twice as wide: as much of the posterior
-    peaks = [peak_at(0.0, width=0.1), peak_at(5.0, value=-np.log(2.0), width=0.2)]
+    # half as high once it is widened, but twice as wide: as much of the posterior
+    peaks = [peak_at(0.0, width=0.1), peak_at(5.0, value=-(WIDER**2) * np.log(2.0), width=0.2)]
     draws = mixture(peaks, rng)
     assert draws.shape == (DRAWS, 1)
     here = draws[:, 0] < 2.5
     assert here.mean() == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(DRAWS))
-    assert draws[here].std() == pytest.approx(0.1, rel=0.1)
-    assert draws[~here].std() == pytest.approx(0.2, rel=0.1)
+    assert draws[here].std() == pytest.approx(0.1 * WIDER, rel=0.1)
+    assert draws[~here].std() == pytest.approx(0.2 * WIDER, rel=0.1)
     alone = mixture([peaks[0], peak_at(5.0, value=-50.0)], rng)
     assert (alone < 2.5).all()
 
