@@ -32,11 +32,14 @@ class Classifier:
     predict : callable or None
         From images {``source``, ``residual``: (N, size, size, 1)} to (N, 3): under, correct, over.
         None for the opinion by parity.
+    fingerprint : str
+        Of its weights, where it is a preset: an interrupted audit does not go on with others.
     """
 
     name: str
     size: int = SIZE
     predict: Callable | None = None
+    fingerprint: str = ""
 
     def images(self, inversion) -> dict[str, np.ndarray]:
         """What it is shown of an inversion: two images (size, size, 1)."""
@@ -123,4 +126,4 @@ def classifier_of(given=PRESET) -> Classifier:
             received=preset.task,
         )
     network = fixed_predict(preset.load(), batch_size=1, jit_compile=False)
-    return Classifier(str(preset.name), shapes["source"][0], network)
+    return Classifier(str(preset.name), shapes["source"][0], network, preset.fingerprint)

@@ -287,7 +287,7 @@ def _identity(lens, procedure, classifier) -> str:
         prior=None if lens.prior is None else lens.prior.model_dump(),
         # more rounds than before go on where fewer ended
         procedure=procedure.model_dump(exclude={"rounds", "sure"}),
-        classifier=classifier.name,
+        classifier=[classifier.name, classifier.fingerprint],
         row=lens.row,
         version=__version__,
     )

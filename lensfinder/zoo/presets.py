@@ -1,5 +1,6 @@
 """Pretrained models: a folder each, pinned in one table, checked before they are used."""
 
+import hashlib
 import logging
 import re
 from pathlib import Path
@@ -66,6 +67,13 @@ class Preset:
     def __repr__(self):
         how = "pinned" if self.pinned else f"not pinned, from {self.folder}"
         return f"Preset({self.name!r}, {self.task}, {self.contract.survey}, {how})"
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the hashes of what decides its answers: its configuration and weights."""
+        deciding = sorted(set(self._pins) - {METRICS, CARD})
+        named = "\n".join(f"{name} {self._pins[name].sha256}" for name in deciding)
+        return hashlib.sha256(named.encode()).hexdigest()
 
     def build(self):
         """The network with fresh weights.

@@ -1,5 +1,6 @@
 """Whoever calls a reconstruction answers three probabilities, or an error says what to do."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -55,12 +56,14 @@ def test_a_preset_for_another_task_is_refused(tmp_path):
         classifier_of(tiny.save(tmp_path / "finder", stamp=57))
 
 
-def test_a_trained_preset_answers(tmp_path):
+def save_forked(folder, *, seed=0, card="For tests."):
+    """A small auditor with fresh weights."""
+    keras.utils.set_random_seed(seed)
     contract = reconstruction_contract("euclid-vis", 32)
     arguments = {"filters": (4, 4, 4), "dense_units": 4}
     network = zoo.build("forked_classifier", contract, "auditor", **arguments)
     zoo.save_preset(
-        tmp_path / "forked",
+        folder,
         network,
         builder="forked_classifier",
         arguments=arguments,
@@ -68,8 +71,13 @@ def test_a_trained_preset_answers(tmp_path):
         targets=None,
         contract=contract,
         metrics={},
-        card="For tests.",
+        card=card,
     )
+    return network
+
+
+def test_a_trained_preset_answers(tmp_path):
+    network = save_forked(tmp_path / "forked")
     classifier = classifier_of(tmp_path / "forked")
     images = shown(classifier)
     assert images["source"].shape == (32, 32, 1)
@@ -77,3 +85,13 @@ def test_a_trained_preset_answers(tmp_path):
     raw = network.predict({name: image[None] for name, image in images.items()}, verbose=0)[0]
     np.testing.assert_allclose(answer, raw / raw.sum(), rtol=2e-3)  # weights are kept in float16
     assert answer.sum() == pytest.approx(1.0)
+
+
+def test_another_training_is_another_classifier(tmp_path):
+    for folder, words in (("a", {}), ("b", {"seed": 1}), ("c", {"card": "Told better."})):
+        save_forked(tmp_path / folder / "forked", **words)
+    a, b, c = (classifier_of(tmp_path / folder / "forked").fingerprint for folder in "abc")
+    assert len(a) == 64
+    assert a != b
+    assert a == c, "what is told about it decides nothing"
+    assert classifier_of("parity").fingerprint == ""

@@ -246,3 +246,12 @@ def test_of_rounds_that_ended_badly_the_best_stands():
     assert after(wrong, better, wrong).answer is better, "none was: the largest evidence"
     assert after(better, right, wrong).answer is right, "called correct, though of less evidence"
     assert after().answer is None
+
+
+def test_rounds_by_other_weights_are_not_gone_on_with(tmp_path):
+    before = Classifier("net", predict=lambda images: [[0.1, 0.8, 0.1]], fingerprint="1")
+    after = Classifier("net", predict=lambda images: [[0.1, 0.8, 0.1]], fingerprint="2")
+    known = dict(fit=Fitter(0.42), folder=tmp_path)
+    audit_lens(to_audit(), procedure(rounds=0), classifier=before, **known)
+    with pytest.raises(CheckpointError):
+        audit_lens(to_audit(), procedure(rounds=0), classifier=after, **known)
