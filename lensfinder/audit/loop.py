@@ -1,7 +1,7 @@
 """Fit, classify, start again: the rounds of one lens (Maresca, Dye & Li 2021, section 3.5)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +19,7 @@ AUDIT_VERSION = 3
 ROUNDS = 3  # refits after the first fit, as in the paper
 SURE = 0.8  # probability of the verdict below which a person should look
 VAGUE = 0.033  # of theta_E: with a larger error, +-10 % (the paper's "correct") is not three sigma
+OTHER = 0.1  # of theta_E: from here on two rounds have not found the same lens
 TIGHTER = 0.1  # of the tolerance, for a fit around an accepted solution
 # Flags of FIT_STATUS that make an accepted fit one for a person.
 GRAVE = (
@@ -173,7 +174,8 @@ def audit_lens(
         errors = {name: value["std"] for name, value in record.parameters.items()}
         prior = next_prior(step, start=start, found=record.best, errors=errors)
         tolerance = procedure.tolerance * (TIGHTER if step.action == "refine" else 1.0)
-    return History(tuple(done), reasons(done, procedure.sure))
+    history = History(tuple(done), reasons(done, procedure.sure))
+    return replace(history, reasons=history.reasons + _other_answer(history))
 
 
 def judge(number, found, before, classifier, relation) -> tuple[Round, dict]:
@@ -267,6 +269,17 @@ def doubts(probabilities, opinion: Opinion | None, sure: float = SURE) -> list[s
     if probabilities[best] < sure:
         found.append(f"the classifier is not sure: p = {probabilities[best]:.2f}")
     return found
+
+
+def _other_answer(history):
+    """A reason, where another round than the last stands, with another radius."""
+    radius, last = history.answer.mass.theta_E, history.last.mass.theta_E
+    if abs(radius / last - 1.0) <= OTHER:
+        return ()
+    return (
+        f"round {history.answer.number} with {radius:.2f} arcsec explains the image better than "
+        f"the last with {last:.2f}",
+    )
 
 
 def _unfitted(done, number, error) -> History:

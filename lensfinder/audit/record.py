@@ -21,9 +21,11 @@ from lensfinder.inversion.lens_fit import Estimate, LensFit, point_estimates
 from lensfinder.inversion.mass import MassModel
 from lensfinder.inversion.priors import MassPrior
 from lensfinder.inversion.relation import SOLUTIONS
+from lensfinder.inversion.tops import WIDER
 from lensfinder.tables import write_atomically
 
 IDENTITY = "lens.json"
+DOUBT = 0.01  # no verdict is surer than this
 
 
 class Round(BaseModel):
@@ -174,15 +176,13 @@ class History:
 
     @property
     def answer(self) -> Round | None:
-        """The round whose mass stands: the last if it was called correct.
+        """The round whose mass stands, by the classifier and the evidence together.
 
-        Of a lens whose rounds ended otherwise, the one of largest evidence among those that were
-        called correct, or among all if none was.
+        All rounds explain the same pixels. The one stands for which the probability of being
+        correct times the evidence is largest, the evidence to the power ``1 / WIDER**2`` as in the
+        errors of a fit (`lensfinder.inversion.tops`).
         """
-        if not self.rounds or self.last.verdict == CORRECT:
-            return self.last
-        correct = [record for record in self.rounds if record.verdict == CORRECT]
-        return max(correct or self.rounds, key=lambda record: record.log_evidence)
+        return max(self.rounds, key=_standing, default=None)
 
 
 def fingerprint(*arrays, **facts) -> str:
@@ -317,3 +317,10 @@ def _read(path) -> dict:
 
 def _write(path, text):
     write_atomically(path, lambda place: Path(place).write_text(text + "\n", encoding="utf-8"))
+
+
+def _standing(record):
+    """How much speaks for a round, as a logarithm; what is compared."""
+    correct = record.probabilities[SOLUTIONS.index(CORRECT)]
+    score = float(np.log(np.clip(correct, DOUBT, 1.0))) + record.log_evidence / WIDER**2
+    return score, record.number  # the later one where they are equal

@@ -245,6 +245,8 @@ def test_of_rounds_that_ended_badly_the_best_stands():
     better = wrong.model_copy(update={"log_evidence": wrong.log_evidence + 1.0, "number": 2})
     assert after(wrong, better, wrong).answer is better, "none was: the largest evidence"
     assert after(better, right, wrong).answer is right, "called correct, though of less evidence"
+    best = wrong.model_copy(update={"log_evidence": wrong.log_evidence + 50.0, "number": 3})
+    assert after(best, right).answer is best, "the evidence is surer than any classifier"
     assert after().answer is None
 
 
@@ -255,3 +257,21 @@ def test_rounds_by_other_weights_are_not_gone_on_with(tmp_path):
     audit_lens(to_audit(), procedure(rounds=0), classifier=before, **known)
     with pytest.raises(CheckpointError):
         audit_lens(to_audit(), procedure(rounds=0), classifier=after, **known)
+
+
+def test_a_person_is_told_that_another_round_stands():
+    class Worse(Fitter):
+        """Every fit explains the image worse than the one before."""
+
+        def __call__(self, *args, **kwargs):
+            found = super().__call__(*args, **kwargs)
+            return replace(found, log_evidence=-100.0 * len(self.calls))
+
+    history = audit_lens(to_audit(), procedure(), classifier=always("correct"), fit=Worse(1.0))
+    assert history.answer.number == 0
+    same = [reason for reason in history.reasons if "explains the image better" in reason]
+    assert not same, "the radius is the same"
+    moved = audit_lens(to_audit(), procedure(), classifier=always("under"), fit=Worse(0.42))
+    assert moved.answer.number == 0
+    assert moved.last.mass.theta_E > 1.1 * moved.answer.mass.theta_E
+    assert any("round 0 with 0.42 arcsec explains" in reason for reason in moved.reasons)
