@@ -21,7 +21,7 @@ ROUGH = 0.5  # of the scatter: what less than this would gain cannot be told fro
 NEAR = 3.0  # of the units of a design: points of earlier rounds that still count
 DEPTH = 8.0  # log evidence below the highest from which on points weigh less
 CLEAR = 2.0  # standard errors of the curvature
-SMOOTH, WIDEST = 0.5, 2.0  # scatter from which on the points are set wider, and how much at most
+SMOOTH, WIDEST = 0.5, 5.0  # scatter from which on the points are set wider, and how much at most
 FARTHEST = 3.0  # standard deviations that one round may move
 
 

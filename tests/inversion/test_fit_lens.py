@@ -77,7 +77,7 @@ def test_a_noisy_lens_is_recovered_within_its_errors(fitted):
 
 # by version: theta_E and log evidence of `fitted`, source pixels for 2,000 fitted ones, and the
 # error of theta_E
-NUMBERS = {4: (0.80002, -1499.59, 250, 0.00385)}
+NUMBERS = {5: (0.80002, -1499.59, 250, 0.00385)}
 
 
 def test_the_version_of_the_fit_names_its_numbers(fitted):
