@@ -1,6 +1,6 @@
 """How a fit should divide the source: grids compared on mocks whose mass is known.
 
-``python benchmarks/source_grid.py --lenses 30`` inverts mocks of `maresca2021`, dimmed as those of
+``python benchmarks/source_grid.py --lenses 40`` inverts mocks of `maresca2021`, dimmed as those of
 benchmarks/audit.py but of another seed, with the true mass and with three that are wrong: the
 radius 5 % too large, and turned by 20 degrees either way. For every grid it varies the number of
 source pixels by some percent, which means nothing physical, and writes what then happens to the log
@@ -99,7 +99,7 @@ def figures_of(lenses):
 def main():
     """Measure, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--lenses", type=int, default=30)
+    parser.add_argument("--lenses", type=int, default=40)
     parser.add_argument("--folder", default=None, help="where the result goes")
     args = parser.parse_args()
     lenses, psf, scale, tried = mocks_of(args.lenses, seed=SEED)

@@ -1,7 +1,7 @@
 """Fit, classify, start again: the rounds of one lens (Maresca, Dye & Li 2021, section 3.5)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -174,8 +174,7 @@ def audit_lens(
         errors = {name: value["std"] for name, value in record.parameters.items()}
         prior = next_prior(step, start=start, found=record.best, errors=errors)
         tolerance = procedure.tolerance * (TIGHTER if step.action == "refine" else 1.0)
-    history = History(tuple(done), reasons(done, procedure.sure))
-    return replace(history, reasons=history.reasons + _other_answer(history))
+    return History(tuple(done), reasons(done, procedure.sure))
 
 
 def judge(number, found, before, classifier, relation) -> tuple[Round, dict]:
@@ -227,18 +226,20 @@ def reasons(rounds, sure: float) -> tuple[str, ...]:
     tuple of str
         Empty if nobody needs to.
     """
-    last, found = rounds[-1], []
+    last, stands, found = rounds[-1], History(tuple(rounds), ()).answer, []
     if last.action == "person":
         found.append(last.words)
     elif last.verdict != CORRECT:
         found.append(f"still {last.verdict}-magnified after {last.number} refits")
-    found += doubts(last.probabilities, Opinion(last.opinion, last.copy_scale), sure)
+    if stands is not last:
+        found += _another(stands, last)
+    found += doubts(stands.probabilities, Opinion(stands.opinion, stands.copy_scale), sure)
     # a refit within narrower priors finds a smaller error than the data alone would give
     errors = [r.parameters["theta_E"]["std"] for r in rounds if r.verdict == CORRECT]
     error = max((e for e in errors if e == e), default=0.0)
-    if error > VAGUE * last.mass.theta_E:
-        found.append(f"theta_E is vague: {last.mass.theta_E:.2f} +- {error:.2f} arcsec")
-    grave = [name for name in last.problems if name in GRAVE]
+    if error > VAGUE * stands.mass.theta_E:
+        found.append(f"theta_E is vague: {stands.mass.theta_E:.2f} +- {error:.2f} arcsec")
+    grave = [name for name in stands.problems if name in GRAVE]
     found += [FIT_STATUS.explain(FIT_STATUS[name]) for name in grave]
     return tuple(found)
 
@@ -271,15 +272,17 @@ def doubts(probabilities, opinion: Opinion | None, sure: float = SURE) -> list[s
     return found
 
 
-def _other_answer(history):
-    """A reason, where another round than the last stands, with another radius."""
-    radius, last = history.answer.mass.theta_E, history.last.mass.theta_E
-    if abs(radius / last - 1.0) <= OTHER:
-        return ()
-    return (
-        f"round {history.answer.number} with {radius:.2f} arcsec explains the image better than "
-        f"the last with {last:.2f}",
-    )
+def _another(stands, last):
+    """Reasons, where another round than the last stands: it is called wrong, or another lens."""
+    found, radius = [], stands.mass.theta_E
+    if stands.verdict != CORRECT:
+        found.append(f"round {stands.number} stands, though called {stands.verdict}-magnified")
+    if abs(radius / last.mass.theta_E - 1.0) > OTHER:
+        found.append(
+            f"round {stands.number} with {radius:.2f} arcsec stands, by evidence and classifier "
+            f"together, and not the last with {last.mass.theta_E:.2f}"
+        )
+    return found
 
 
 def _unfitted(done, number, error) -> History:

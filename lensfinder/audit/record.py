@@ -25,7 +25,7 @@ from lensfinder.inversion.tops import WIDER
 from lensfinder.tables import write_atomically
 
 IDENTITY = "lens.json"
-DOUBT = 0.01  # no verdict is surer than this
+DOUBT = 0.01  # no verdict speaks more against a round than this
 
 
 class Round(BaseModel):

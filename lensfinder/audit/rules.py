@@ -207,5 +207,5 @@ def next_prior(step: Step, *, start: MassPrior, found, errors=None) -> MassPrior
 
 def _half_width(name, error):
     """Half-width of a refinement's prior, from the error of the fit before."""
-    wanted = ERRORS * error if np.isfinite(error) else 0.0
+    wanted = ERRORS * error if np.isfinite(error) else np.inf  # a fit without errors knows least
     return float(np.clip(wanted, NARROW[name], LOOSEST * NARROW[name]))

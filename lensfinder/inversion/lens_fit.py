@@ -11,7 +11,7 @@ from lensfinder.inversion.result import Inversion
 from lensfinder.lensing.ellipticity import Ellipticity
 from lensfinder.lensing.shape_draws import near_angle
 
-DRAWS = 4000  # of the Gaussian about a maximum, for percentiles
+DRAWS = 4000  # of the Gaussians about the maxima, for percentiles
 POOR = 1.3  # chi^2 per degree of freedom above which the model does not explain the image
 
 

@@ -22,13 +22,14 @@ from lensfinder.inversion.tops import refined_maxima
 # Raise it when the same image and settings give other numbers: what an interrupted fit or audit has
 # kept is then not gone on with.
 FIT_VERSION = 5
-# Of the source, an eighth of the fitted ones. Twice as many take twice as long, and the evidence is
-# the same (benchmarks/source_grid.py).
+# Of the source, an eighth of the fitted ones. With twice as many the log evidence of true masses is
+# the same within 1 and scatters half as much, but a model takes 2.3 times as long
+# (benchmarks/source_grid.py).
 MOST_PIXELS, FEWEST_PIXELS = 300, 120
 SEARCHED_PIXELS = 100  # at least, in the search, which has half of them
 # How the source pixels and their smoothness follow the light of the arcs. At half of that the log
-# evidence of true masses is lower by 43 in the median; without, by 220, and it changes by 20 with
-# two per cent more pixels.
+# evidence of true masses is lower by 43 in the median, without by 220, and scatters more when the
+# number of pixels is changed by some percent.
 BRIGHT, RELIEF = 1.0, 2.0
 SUB = 2  # rays along a side; four of them moved the log evidence of a mock lens by 0.3
 LENS_LIGHT = ("none", "subtracted", "fitted")
@@ -93,7 +94,7 @@ def fit_lens(
     grid : RectangularGrid or AdaptiveGrid, optional
         How to divide the source; by the number of fitted pixels when absent.
     method : str
-        ``maximise`` (evidence maximised, errors from its curvature) or ``nested`` (sampling).
+        ``maximise`` (evidence maximised, errors from its curvature, widened) or ``nested`` (sampling).
     lens_light : str
         ``none`` if the image holds none; ``subtracted`` to fit it first and take it off;
         ``fitted`` to solve for its amplitudes together with the source. Its shape is then fitted

@@ -1,11 +1,11 @@
 """The peak of a posterior: parabolas fitted to it, round after round, and what they say.
 
-A parabola is fitted to values up to 2.4 standard deviations around the peak. It gives the top, the
-covariance and, as its determinant, the integral over the priors (Laplace's approximation). Fitted
-to more values than it has coefficients, it averages out the small steps that the evidence makes
-where triangles of the source grid flip: 0.2 in the log evidence with `gradient` regularisation,
-which knows no neighbours, and 1.7 with `constant`; more where a source is bright and sharp, unless
-the grid is finer there.
+A parabola is fitted to values up to 2.4 standard deviations around the peak, farther where they
+scatter. It gives the top, the covariance and, as its determinant, the integral over the priors
+(Laplace's approximation). Fitted to more values than it has coefficients, it averages out the small
+steps that the evidence makes where triangles of the source grid flip: 0.2 in the log evidence with
+`gradient` regularisation, which knows no neighbours, and 1.7 with `constant`; more where a source
+is bright and sharp, unless the grid is finer there.
 """
 
 from dataclasses import dataclass

@@ -18,7 +18,15 @@ from lensfinder.inversion.lens_fit import (
 from lensfinder.inversion.memory import Memory
 from lensfinder.inversion.priors import MassPrior
 from lensfinder.inversion.search import KEPT, Target
-from lensfinder.inversion.tops import NOTHING, contenders, is_rival, mixture, refined_maxima, top_of
+from lensfinder.inversion.tops import (
+    NOTHING,
+    RIVAL,
+    contenders,
+    mixture,
+    refined_maxima,
+    solutions,
+    top_of,
+)
 
 EDGE = 3.0  # |z| beyond which a value lies in the outermost 0.3 % of its prior
 FAINT = 25.0  # log evidence over that of no source at all, below which there is hardly an arc
@@ -36,6 +44,9 @@ def maximise(
     progress=None,
 ) -> LensFit:
     """Find the mass of largest posterior, with errors from the curvature there (Laplace).
+
+    They are widened as `lensfinder.inversion.tops` says, and solutions of other radii have their
+    share of the draws. `log_marginal` is that of the best alone.
 
     Parameters
     ----------
@@ -74,22 +85,20 @@ def maximise(
     target.stage = "peak"
     near = [z for value, z in tops if value > tops[0][0] - KEPT]
     tried = [top_of(target, z, tolerance=tolerance) for z in contenders(target, near)]
-    best = max(tried, key=lambda top: top.height)
+    best, *others = found = solutions(tried, prior)
     peak, z = best.peak, best.z
-    mass = None if z is None else prior.mass(z)
+    mass = prior.mass(z)
     if mass is None:
         raise FitError(NOTHING)
     inversion = inverter.invert(mass)
     status = [] if peak.settled else ["not_settled"]
-    rivals = [top for top in tried if is_rival(top, best, prior)]
-    status += ["rival"] if rivals else []
+    status += ["rival"] if any(top.height > best.height - RIVAL for top in others) else []
     samples, parameters = None, point_estimates(mass)
     names, marginal = prior.free, float("nan")
     covariance = np.full((len(names), len(names)), np.nan)
     if best.definite:
         rng = np.random.default_rng(seed)
-        modes = [best, *(top for top in rivals if top.definite)]
-        draws = parameter_draws(prior, mixture([top.peak for top in modes], rng))
+        draws = parameter_draws(prior, mixture(found, rng))
         samples, parameters = _stacked(draws, names), estimates(draws, mass)
         covariance = np.atleast_2d(np.cov(samples.T))
         # In z the prior is a unit Gaussian, so its 2 pi and the integral's cancel.
@@ -132,6 +141,8 @@ def nested(
     progress=None,
 ) -> LensFit:
     """Sample the posterior by importance nested sampling (nautilus; Lange 2023).
+
+    The evidence is taken as it is: errors are not widened as those of `maximise` are.
 
     Every evaluation starts its search for the strength of the regularisation from the same value,
     that of the best model of a coarse search, so that the likelihood is a function of the

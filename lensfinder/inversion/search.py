@@ -5,7 +5,7 @@ A scan over theta_E and some shapes on a coarse source grid, then climbs without
 stretch of radii, long ones from the best of those. Too small a radius shows the source as a
 demagnified image, too large a one turned over (Maresca et al. 2021), and both are broad maxima of
 their own; the right one is narrow, and lies below them until its shape is nearly right. At the best
-place, on the fine grid, parabolas are fitted (`lensfinder.inversion.parabolas`).
+places, on the fine grid, parabolas are fitted (`lensfinder.inversion.parabolas`).
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ STARTS = 4  # places that are kept after the short climbs
 APART = 0.1  # in ln theta_E: two places that are closer are one
 KEPT = 200.0  # log evidence below the best, on the coarse grid, from which on a place is dropped
 FIRST, LAST = 0.5, 0.03  # radii of trust of a climb, in standard deviations of the prior
-NARROW = 0.2  # the first of a short climb: longer steps leave the peak of a sharp source
-BRIEF, LONG = 24, 48  # evaluations of a short climb, and of the one that follows it
+NARROW = 0.2  # the first where places are compared: longer steps leave the peak of a sharp source
+BRIEF, LONG = 24, 48  # evaluations of a short climb, and of those that follow it
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def _scan_count(prior):
     return int(np.clip(np.ceil(np.log(high / low) / STEP), FEWEST, SCAN))
 
 
-def climb(target: Target, z, *, first: float = FIRST, most: int | None = None):
+def climb(target: Target, z, *, first: float = FIRST, most: int = LONG):
     """Climb from a point without derivatives.
 
     Parameters
@@ -231,8 +231,8 @@ def climb(target: Target, z, *, first: float = FIRST, most: int | None = None):
         Where to begin.
     first : float
         How far the first steps go.
-    most : int, optional
-        Evaluations after which to stop; enough to arrive when absent.
+    most : int
+        Evaluations after which to stop.
 
     Returns
     -------
@@ -250,7 +250,7 @@ def climb(target: Target, z, *, first: float = FIRST, most: int | None = None):
         options=dict(
             initial_tr_radius=first,
             final_tr_radius=LAST,
-            maxfev=most or 12 * len(z) + 20,
+            maxfev=most,
             scale=False,
         ),
     )

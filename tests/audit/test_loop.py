@@ -269,9 +269,21 @@ def test_a_person_is_told_that_another_round_stands():
 
     history = audit_lens(to_audit(), procedure(), classifier=always("correct"), fit=Worse(1.0))
     assert history.answer.number == 0
-    same = [reason for reason in history.reasons if "explains the image better" in reason]
+    same = [reason for reason in history.reasons if "stands" in reason]
     assert not same, "the radius is the same"
     moved = audit_lens(to_audit(), procedure(), classifier=always("under"), fit=Worse(0.42))
     assert moved.answer.number == 0
     assert moved.last.mass.theta_E > 1.1 * moved.answer.mass.theta_E
-    assert any("round 0 with 0.42 arcsec explains" in reason for reason in moved.reasons)
+    assert any("round 0 with 0.42 arcsec stands" in reason for reason in moved.reasons)
+
+
+def test_the_doubts_are_those_about_the_round_that_stands():
+    history = audit_lens(to_audit(), procedure(), classifier=PARITY, fit=Fitter(1.0))
+    good = history.rounds[-1]
+    assert loop.reasons((good, good), 0.8) == ()
+    higher = {"log_evidence": good.log_evidence + 50.0, "number": 0}
+    poor = good.model_copy(update=higher | {"problems": ("poor_fit",)})
+    assert any("chi" in reason for reason in loop.reasons((poor, good), 0.8))
+    wrong = good.model_copy(update=higher | {"probabilities": (0.9, 0.1, 0.0)})
+    told = loop.reasons((wrong, good), 0.8)
+    assert any("round 0 stands, though called under-magnified" in reason for reason in told)

@@ -141,7 +141,7 @@ def test_a_refinement_narrows_all_that_is_fitted():
 
 
 @pytest.mark.parametrize(
-    ("error", "half"), [(0.01, 0.15), (0.06, 0.24), (1.0, 0.45), (np.nan, 0.15)]
+    ("error", "half"), [(0.01, 0.15), (0.06, 0.24), (1.0, 0.45), (np.nan, 0.45)]
 )
 def test_a_refinement_is_wide_enough_for_the_errors_of_the_fit_before(error, half):
     step = after((1.0, "correct"))

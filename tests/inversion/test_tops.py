@@ -3,10 +3,21 @@
 import numpy as np
 import pytest
 
-from lensfinder.inversion import MassPrior
+from lensfinder.errors import FitError
+from lensfinder.inversion import MassPrior, tops
 from lensfinder.inversion.lens_fit import DRAWS
 from lensfinder.inversion.parabolas import Peak
-from lensfinder.inversion.tops import MOST, NEAR, WIDER, Top, contenders, is_rival, mixture, top_of
+from lensfinder.inversion.tops import (
+    MOST,
+    NEAR,
+    SHARING,
+    WIDER,
+    Top,
+    contenders,
+    mixture,
+    solutions,
+    top_of,
+)
 
 PRIOR = MassPrior().uniform("theta_E", 0.5, 2.5).fixed(e1=0, e2=0, x=0, y=0)
 
@@ -17,9 +28,9 @@ def peak_at(z, *, value=0.0, width=0.1, settled=True):
     return Peak(z, covariance, len(z) * np.log(width), value, 0.0, True, settled)
 
 
-def top_at(z, height):
-    peak = peak_at(z, value=height)
-    return Top(peak, peak.z, True, height)
+def top_at(z, height, *, width=0.1, definite=True):
+    peak = peak_at(z, value=height, width=width)
+    return Top(peak, peak.z, definite, height)
 
 
 class Hills:
@@ -42,26 +53,38 @@ class Hills:
         return value
 
 
-def test_another_radius_of_like_height_is_a_rival():
-    best = top_at(0.0, 10.0)
-    assert is_rival(top_at(0.8, 8.0), best, PRIOR)
-    assert not is_rival(top_at(0.05, 8.0), best, PRIOR), "the same solution"
-    assert not is_rival(top_at(0.8, -30.0), best, PRIOR), "far below"
-    assert not is_rival(best, best, PRIOR)
-    assert not is_rival(Top(best.peak, None, False, 9.0), best, PRIOR), "no model there"
+def test_solutions_of_one_radius_are_one():
+    low, high, beside = top_at(0.8, 8.0), top_at(0.0, 10.0), top_at(0.05, 9.0)
+    nothing = Top(low.peak, None, False, 50.0)
+    assert solutions([low, beside, nothing, high], PRIOR) == [high, low]
+    with pytest.raises(FitError, match="Widen the priors"):
+        solutions([nothing, top_at(0.0, -np.inf)], PRIOR)
 
 
 def test_draws_are_shared_by_what_each_solution_holds(rng):
-    # half as high once it is widened, but twice as wide: as much of the posterior
-    peaks = [peak_at(0.0, width=0.1), peak_at(5.0, value=-(WIDER**2) * np.log(2.0), width=0.2)]
-    draws = mixture(peaks, rng)
+    # in z the prior is flat so far: as wide, and lower by log 2 once it is tempered
+    fall = WIDER**2 * np.log(2.0)
+    found = [top_at(0.2, 10.0, width=0.01), top_at(-0.2, 10.0 - fall, width=0.01)]
+    draws = mixture(found, rng)
     assert draws.shape == (DRAWS, 1)
-    here = draws[:, 0] < 2.5
-    assert here.mean() == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(DRAWS))
-    assert draws[here].std() == pytest.approx(0.1 * WIDER, rel=0.1)
-    assert draws[~here].std() == pytest.approx(0.2 * WIDER, rel=0.1)
-    alone = mixture([peaks[0], peak_at(5.0, value=-50.0)], rng)
-    assert (alone < 2.5).all()
+    here = draws[:, 0] > 0
+    assert here.mean() == pytest.approx(2.0 / 3.0, abs=0.03)
+    for part in (draws[here], draws[~here]):
+        assert part.std() == pytest.approx(0.01 * WIDER, rel=0.1)
+    twice = [top_at(0.2, 10.0, width=0.01), top_at(-0.2, 10.0 - fall, width=0.02)]
+    assert (mixture(twice, rng) > 0).mean() == pytest.approx(0.5, abs=0.04)
+    alone = mixture([found[0], top_at(-0.2, 10.0 - SHARING - 1, width=0.01)], rng)
+    assert (alone > 0).all()
+    unknown = mixture([found[0], top_at(-0.2, 9.9, definite=False)], rng)
+    assert (unknown > 0).all(), "without errors there is nothing to draw from"
+
+
+@pytest.mark.parametrize("width", [1.0, 1.3, 0.95, 0.1])
+def test_no_posterior_is_wider_than_its_prior(rng, width):
+    draws = mixture([top_at(0.0, 1.0, width=width)], rng)
+    expected = 1.0 if width >= 1 else 1.0 / np.sqrt((width**-2 - 1) / WIDER**2 + 1)
+    assert draws.std() == pytest.approx(expected, rel=0.06)
+    assert expected <= 1.0
 
 
 def test_places_are_climbed_and_the_low_and_the_double_ones_dropped():
@@ -85,3 +108,29 @@ def test_a_top_is_as_high_and_as_wide_as_its_hill():
     assert np.sqrt(top.peak.covariance[0, 0]) == pytest.approx(0.05, rel=0.1)
     other = top_of(hills, np.array([-0.97]), tolerance=0.1)
     assert other.height == pytest.approx(3.0, abs=0.05), "what was seen elsewhere is forgotten"
+
+
+def test_a_parabola_that_promises_too_much_is_not_believed(monkeypatch):
+    hills = Hills((0.3, 7.0, 0.05))
+    promised = peak_at(0.9, value=50.0)  # far beside the hill
+
+    def climbed(target, place, **words):
+        target(place)
+        return promised
+
+    monkeypatch.setattr(tops, "climb_parabolas", climbed)
+    top = top_of(hills, np.array([0.31]), tolerance=0.1)
+    assert not top.definite
+    assert top.z[0] == 0.31
+    assert top.height == pytest.approx(7.0, abs=0.05)
+
+
+def test_places_that_cannot_be_inverted_are_no_candidates():
+    class Nothing(Hills):
+        """No model can be inverted."""
+
+        def __call__(self, z):
+            return -np.inf
+
+    with pytest.raises(FitError, match="Widen the priors"):
+        contenders(Nothing(), [np.array([0.0]), np.array([0.5])])
