@@ -94,7 +94,8 @@ def fit_lens(
     grid : RectangularGrid or AdaptiveGrid, optional
         How to divide the source; by the number of fitted pixels when absent.
     method : str
-        ``maximise`` (evidence maximised, errors from its curvature, widened) or ``nested`` (sampling).
+        ``maximise`` (evidence maximised, errors from its curvature, widened) or ``nested``
+        (sampling).
     lens_light : str
         ``none`` if the image holds none; ``subtracted`` to fit it first and take it off;
         ``fitted`` to solve for its amplitudes together with the source. Its shape is then fitted

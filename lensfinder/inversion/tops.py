@@ -22,7 +22,7 @@ SCATTERS = 3.0  # about a parabola by which a point may lie above its top
 FIRM = 3.0  # times that for one that settled: of a hundred points one lies far above by chance
 # Times the errors that the likelihood's curvature gives, which come out too small: the prior of the
 # source knows of no sharp cores, and its pixels follow the data that they are to explain. Chosen on
-# mocks of another seed than those of benchmarks/audit.py, whose result says how errors fare with it.
+# mocks of another seed than those of benchmarks/audit.py, whose result says how errors fare.
 WIDER = 1.6
 NOTHING = (
     "No mass model within the priors can be inverted. Widen the priors, or check mask and noise."
