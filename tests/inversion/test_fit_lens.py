@@ -27,6 +27,7 @@ from lensfinder.inversion import (
 )
 from lensfinder.inversion.lens_fit import estimates
 from lensfinder.inversion.light_profiles import gaussian_components
+from lensfinder.inversion.tops import WIDER
 from lensfinder.lensing.ellipticity import Ellipticity
 
 TRUE = MassModel(theta_E=0.8, q=0.75, phi=0.4, x=0.01, y=-0.02)
@@ -238,12 +239,12 @@ def test_laplace_and_nested_sampling_agree(small):
     climbed = maximise(inverter, prior)
     sampled = nested(inverter, prior, live=100, effective=300, seed=1)
     # 300 draws know a mean to 0.06 and a width to 4 %; the rest is the roughness of this coarse
-    # grid, 1.4 in the log evidence, by which errors of the parabola are widened on purpose.
-    # Measured: 0.4, 41 % and 0.2.
+    # grid, 1.4 in the log evidence, by which errors of the parabola are widened on purpose. That
+    # the evidence as such makes errors too small is allowed for in the first alone.
     for name in prior.free:
         one, other = climbed.parameters[name], sampled.parameters[name]
         assert abs(one.mean - other.mean) < 0.8 * other.std
-        assert 0.8 < one.std / other.std < 1.6
+        assert 0.8 < one.std / (WIDER * other.std) < 1.6
     assert climbed.log_marginal == pytest.approx(sampled.log_marginal, abs=0.8)
 
 
