@@ -330,7 +330,7 @@ def _coarser(grid):
     """The grid that a search begins on."""
     if grid.kind == "adaptive":
         pixels = max(grid.pixels // 2, min(grid.pixels, SEARCHED_PIXELS))
-        # Smooth all over: the right solution is a broader maximum, and easier to find.
+        # Smooth all over, so that the peaks which are climbed to are broad.
         words = {"pixels": pixels, "sub": min(grid.sub, 2), "relief": 0.0}
         return grid.model_copy(update=words)
     shape = tuple(max(side // 2, 3) for side in grid.shape)

@@ -20,8 +20,8 @@ from lensfinder.inversion.priors import MassPrior
 from lensfinder.inversion.search import KEPT, Target
 from lensfinder.inversion.tops import (
     NOTHING,
-    RIVAL,
     contenders,
+    has_rival,
     mixture,
     refined_maxima,
     solutions,
@@ -85,14 +85,15 @@ def maximise(
     target.stage = "peak"
     near = [z for value, z in tops if value > tops[0][0] - KEPT]
     tried = [top_of(target, z, tolerance=tolerance) for z in contenders(target, near)]
-    best, *others = found = solutions(tried, prior)
+    found = solutions(tried, prior)
+    best = found[0]
     peak, z = best.peak, best.z
     mass = prior.mass(z)
     if mass is None:
         raise FitError(NOTHING)
     inversion = inverter.invert(mass)
     status = [] if peak.settled else ["not_settled"]
-    status += ["rival"] if any(top.height > best.height - RIVAL for top in others) else []
+    status += ["rival"] if has_rival(found) else []
     samples, parameters = None, point_estimates(mass)
     names, marginal = prior.free, float("nan")
     covariance = np.full((len(names), len(names)), np.nan)

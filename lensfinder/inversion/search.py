@@ -177,13 +177,30 @@ def local_maxima(
     places = [scanned[k][1] for k in sorted(chosen) if np.isfinite(scanned[k][0])]
     climbed = [climb(target, z, first=NARROW, most=BRIEF) for z in places]
     best = max((value for value, _ in climbed), default=-np.inf)
-    kept, radii = [], []
+    kept = []
     for value, z in sorted(climbed, key=lambda pair: -pair[0]):
-        radius = np.log(target.prior.values(z)["theta_E"])
-        if value > best - KEPT and all(abs(radius - r) > APART for r in radii):
+        if value > best - KEPT and all(apart(target.prior, z, other) for _, other in kept):
             kept.append((value, z))
-            radii.append(radius)
     return kept[:starts]
+
+
+def apart(prior, z, other) -> bool:
+    """Whether two places differ in radius.
+
+    Parameters
+    ----------
+    prior : MassPrior
+        What z means.
+    z, other : array (P,)
+        The places.
+
+    Returns
+    -------
+    bool
+        False where theta_E is not fitted.
+    """
+    radii = [np.log(prior.values(place)["theta_E"]) for place in (z, other)]
+    return bool(abs(radii[0] - radii[1]) > APART)
 
 
 def _scan(target, count):

@@ -12,7 +12,7 @@ import numpy as np
 from lensfinder.errors import FitError
 from lensfinder.inversion.lens_fit import DRAWS
 from lensfinder.inversion.parabolas import Peak, climb_parabolas
-from lensfinder.inversion.search import APART, NARROW, Target, climb, local_maxima
+from lensfinder.inversion.search import NARROW, Target, apart, climb, local_maxima
 
 MOST = 3  # places that are climbed to their tops on the fine grid
 NEAR = 40.0  # log evidence below the best, after a climb there, up to which they are
@@ -108,7 +108,7 @@ def contenders(target: Target, places) -> list[np.ndarray]:
         raise FitError(NOTHING)
     kept = []
     for value, z in climbed:
-        alone = all(_apart(target.prior, z, other) for other in kept)
+        alone = all(apart(target.prior, z, other) for other in kept)
         if alone and value > climbed[0][0] - NEAR:
             kept.append(z)
     return kept[:MOST]
@@ -154,7 +154,7 @@ def solutions(tops, prior) -> list[Top]:
     Returns
     -------
     list of Top
-        None without a model.
+        Each with a model.
 
     Raises
     ------
@@ -163,11 +163,28 @@ def solutions(tops, prior) -> list[Top]:
     """
     found = []
     for top in sorted((t for t in tops if t.z is not None), key=lambda top: -top.height):
-        if np.isfinite(top.height) and all(_apart(prior, top.z, other.z) for other in found):
+        if np.isfinite(top.height) and all(apart(prior, top.z, other.z) for other in found):
             found.append(top)
     if not found:
         raise FitError(NOTHING)
     return found
+
+
+def has_rival(found) -> bool:
+    """Whether a solution of another radius is about as high as the best.
+
+    Parameters
+    ----------
+    found : sequence of Top
+        From `solutions`.
+
+    Returns
+    -------
+    bool
+        True for a person to know of it.
+    """
+    best, *others = found
+    return any(top.height > best.height - RIVAL for top in others)
 
 
 def mixture(tops, rng) -> np.ndarray:
@@ -209,9 +226,3 @@ def _widened(covariance):
     precision, axes = np.linalg.eigh(np.linalg.inv(covariance))
     likelihood = np.maximum(precision - 1.0, 0.0)
     return (axes / (likelihood / WIDER**2 + 1.0)) @ axes.T
-
-
-def _apart(prior, z, other):
-    """Whether two places differ in radius."""
-    radii = [np.log(prior.values(place)["theta_E"]) for place in (z, other)]
-    return bool(abs(radii[0] - radii[1]) > APART)

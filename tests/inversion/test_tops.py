@@ -14,6 +14,7 @@ from lensfinder.inversion.tops import (
     WIDER,
     Top,
     contenders,
+    has_rival,
     mixture,
     solutions,
     top_of,
@@ -59,6 +60,13 @@ def test_solutions_of_one_radius_are_one():
     assert solutions([low, beside, nothing, high], PRIOR) == [high, low]
     with pytest.raises(FitError, match="Widen the priors"):
         solutions([nothing, top_at(0.0, -np.inf)], PRIOR)
+
+
+def test_another_radius_of_like_height_is_a_rival():
+    best, near, far = top_at(0.0, 10.0), top_at(0.8, 7.0), top_at(0.8, -10.0)
+    assert has_rival(solutions([best, near], PRIOR))
+    assert not has_rival(solutions([best, top_at(0.05, 7.0)], PRIOR)), "the same solution"
+    assert not has_rival(solutions([best, far], PRIOR)), "far below"
 
 
 def test_draws_are_shared_by_what_each_solution_holds(rng):

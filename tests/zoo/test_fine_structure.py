@@ -12,7 +12,6 @@ from lensfinder.zoo.layers import FineStructure, adapt
 SIDE = 57
 Y, X = np.mgrid[:SIDE, :SIDE] - SIDE // 2.0
 R = np.hypot(X, Y)
-RING = (R > 9) & (R < 20)
 
 
 def seen(image, **words):
@@ -21,12 +20,14 @@ def seen(image, **words):
     return keras.ops.convert_to_numpy(answer)[0, :, :, 0]
 
 
-@pytest.mark.parametrize("slope", [-1.0, -2.0, -3.0])
-def test_a_halo_that_is_a_power_of_the_radius_leaves_nothing(slope):
+# the steepest leaves 0.107 sigma between 8 and 9 pixels, so it is looked at from 9 on
+@pytest.mark.parametrize(("slope", "inner"), [(-1.0, 8), (-2.0, 8), (-3.0, 9)])
+def test_a_halo_that_is_a_power_of_the_radius_leaves_nothing(slope, inner):
     halo = 1e7 * np.maximum(R, 1.0) ** slope
-    assert halo[RING].min() > 10, "light, not noise, so that arcsinh is a logarithm"
+    ring = (inner < R) & (R < 20)
+    assert halo[ring].min() > 10, "light, not noise, so that arcsinh is a logarithm"
     # grid, truncated kernels and the last of the arcsinh leave less than a tenth of one sigma
-    assert np.abs(seen(halo))[RING].max() < 0.1 * np.arcsinh(1.0) / 3.0
+    assert np.abs(seen(halo))[ring].max() < 0.1 * np.arcsinh(1.0) / 3.0
     # where the light is not logarithmic the same filter sees it: the layer is not blind
     assert np.abs(seen(halo))[R < 2].max() > 0.3
 
