@@ -5,7 +5,8 @@ to its wavelength, PSF or noise. ``as the survey``: also smoothed to the survey'
 where the image is sharper, and given the noise of sky, detector and photons where it has less.
 
 Left out, and why: display-stretched PNG (Space Warps), a ring wider than the stamp and without its
-galaxy (Cosmic Horseshoe), lensed quasars and the KiDS galaxies of ProFit (no pixel scale in the
+galaxy (Cosmic Horseshoe), the faint arc of a cluster far from any galaxy's middle (DES J0330),
+lensed quasars, the KiDS galaxies of ProFit and the three arrays of pysersic (no pixel scale in the
 files), painted lenses. The galaxies of the Hubble Deep Field picture are stretched for display:
 shown apart, in no rate.
 """
@@ -237,6 +238,16 @@ SETS = (
         "200 brightest galaxies; nobody has checked them; by eye about 3 are artefacts",
     ),
     RealSet(*("HSC blends i", "hsc_cosmos_blends", "blend", HSC), layout("hsc-blends", "i")),
+    RealSet(
+        *("scarlet F814W", "scarlet_hsc_hst", "blend", HST),
+        fits_images("Cut_HST*.fits", scale=0.03, zero_point=25.94),
+        "two cuts of one COSMOS field",
+    ),
+    RealSet(
+        *("Legacy Surveys r", "legacy_dr_grz_pysersic", "blend", 1.2),
+        fits_images("cutout_*.fits.gz", scale=0.262, zero_point=22.5, hdus=(2,)),
+        "two ellipticals; PSF from the survey's median",
+    ),
     RealSet(
         *("HSC spiral i", "sl2s_ground", "spiral", HSC),
         layout("hsc-scivarpsf", "i", only="42305780052942573"),

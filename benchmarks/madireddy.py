@@ -179,7 +179,8 @@ def changed(recipe, training, network, scale, plane=None) -> Recipe:
         plain["network"]["arguments"] |= network
     if plane is not None:
         plain["data"]["plane"] = plane
-    if "name" in network and plain["loss"]["name"] == "gaussian_decoder":
+    # of the point networks; flipout keeps the likelihood, in whose nats its divergence counts
+    if network.get("name") == "resnet" and plain["loss"]["name"] == "gaussian_decoder":
         plain["loss"] = {"name": "scaled_mse", "arguments": {}}
     plain["validation"]["size"] = min(plain["validation"]["size"], max(16, scale.blind))
     schedule = plain["schedule"]

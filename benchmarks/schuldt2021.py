@@ -136,7 +136,8 @@ def main(arguments=None) -> int:
         "published_theta_E_sigma_of_galaxy_alone": GALAXY_ALONE,
         "theta_E_is": "Barkana's, arcsec",
     }
-    write_result("schuldt2021", figures, seed=SEED, folder=given.output)
+    name = "schuldt2021" if given.scale != "ci" else "schuldt2021-ci"
+    write_result(name, figures, seed=SEED, folder=given.output)
     print(markdown(figures))
     return 0
 

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from lensfinder.audit.opinion import Opinion, parity_opinion
-from lensfinder.audit.record import History, Round, Rounds, fingerprint
+from lensfinder.audit.record import OTHER, History, Round, Rounds, fingerprint
 from lensfinder.audit.rules import CORRECT, Attempt, next_prior, next_step
 from lensfinder.errors import FIT_STATUS, FitError, InversionError, MaskError
 from lensfinder.inversion.one_lens import FIT_VERSION, fit_lens
@@ -15,11 +15,10 @@ from lensfinder.inversion.priors import MassPrior
 from lensfinder.inversion.relation import SOLUTIONS, Relation, load_relation
 
 # Raise AUDIT_VERSION when the same fits get other verdicts by parity, or lead to other priors.
-AUDIT_VERSION = 3
+AUDIT_VERSION = 4
 ROUNDS = 3  # refits after the first fit, as in the paper
 SURE = 0.8  # probability of the verdict below which a person should look
 VAGUE = 0.033  # of theta_E: with a larger error, +-10 % (the paper's "correct") is not three sigma
-OTHER = 0.1  # of theta_E: from here on two rounds have not found the same lens
 TIGHTER = 0.1  # of the tolerance, for a fit around an accepted solution
 # Flags of FIT_STATUS that make an accepted fit one for a person.
 GRAVE = (
@@ -234,9 +233,7 @@ def reasons(rounds, sure: float) -> tuple[str, ...]:
     if stands is not last:
         found += _another(stands, last)
     found += doubts(stands.probabilities, Opinion(stands.opinion, stands.copy_scale), sure)
-    # a refit within narrower priors finds a smaller error than the data alone would give
-    errors = [r.parameters["theta_E"]["std"] for r in rounds if r.verdict == CORRECT]
-    error = max((e for e in errors if e == e), default=0.0)
+    error = stands.parameters["theta_E"]["std"]  # NaN where there is none, which has its own flag
     if error > VAGUE * stands.mass.theta_E:
         found.append(f"theta_E is vague: {stands.mass.theta_E:.2f} +- {error:.2f} arcsec")
     grave = [name for name in stands.problems if name in GRAVE]

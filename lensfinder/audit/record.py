@@ -26,6 +26,7 @@ from lensfinder.tables import write_atomically
 
 IDENTITY = "lens.json"
 DOUBT = 0.01  # no verdict speaks more against a round than this
+OTHER = 0.1  # of theta_E: from here on two rounds have not found the same lens
 
 
 class Round(BaseModel):
@@ -176,13 +177,16 @@ class History:
 
     @property
     def answer(self) -> Round | None:
-        """The round whose mass stands, by the classifier and the evidence together.
+        """The round whose mass stands.
 
-        All rounds explain the same pixels. The one stands for which the probability of being
+        All rounds explain the same pixels. The solution stands for which the probability of being
         correct times the evidence is largest, the evidence to the power ``1 / WIDER**2`` as in the
-        errors of a fit (`lensfinder.inversion.tops`).
+        errors of a fit (`lensfinder.inversion.tops`). Of several rounds that found it, the first
+        without problems of its own: later ones know less, for their flat priors about it have
+        forgotten what the first prior said of shapes and centres.
         """
-        return max(self.rounds, key=_standing, default=None)
+        best = max(self.rounds, key=_standing, default=None)
+        return next((found for found in self.rounds if _confirmed(found, best)), best)
 
 
 def fingerprint(*arrays, **facts) -> str:
@@ -317,6 +321,12 @@ def _read(path) -> dict:
 
 def _write(path, text):
     write_atomically(path, lambda place: Path(place).write_text(text + "\n", encoding="utf-8"))
+
+
+def _confirmed(record, best) -> bool:
+    """Whether a round found what the best found, with the same verdict, and fitted no worse."""
+    same = abs(record.mass.theta_E / best.mass.theta_E - 1.0) <= OTHER
+    return same and record.verdict == best.verdict and {*record.problems} <= {*best.problems}
 
 
 def _standing(record):

@@ -191,7 +191,8 @@ def mixture(tops, rng) -> np.ndarray:
     """Draws of the posterior: Gaussians about some tops, as often as each holds of it.
 
     The evidence is taken to the power ``1 / WIDER**2``; the prior, a unit Gaussian in z, is left as
-    it is, so that what the data do not know stays as wide as the prior.
+    it is. A Gaussian is as wide as the one or the other, whichever is narrower: a prior of the same
+    image must not count twice, and what the data do not know stays as wide as the prior.
 
     Parameters
     ----------
@@ -222,7 +223,10 @@ def mixture(tops, rng) -> np.ndarray:
 
 
 def _widened(covariance):
-    """Covariance in z when the likelihood alone, not the prior, is `WIDER` times as wide."""
+    """Covariance in z of the likelihood, made `WIDER` times as wide, or of the prior.
+
+    Along each axis whichever knows more, not both together: the priors of a modelling network, and
+    those of a refit, were made of the light that is fitted, which must not count twice.
+    """
     precision, axes = np.linalg.eigh(np.linalg.inv(covariance))
-    likelihood = np.maximum(precision - 1.0, 0.0)
-    return (axes / (likelihood / WIDER**2 + 1.0)) @ axes.T
+    return (axes / np.maximum((precision - 1.0) / WIDER**2, 1.0)) @ axes.T

@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lensfinder.errors import ArchitectureError
 from lensfinder.zoo.inputs import make_inputs
-from lensfinder.zoo.layers import BandScale, StackPlanes
+from lensfinder.zoo.layers import ArcsinhStretch, BandScale, StackPlanes
 
+SCALINGS = {"linear": BandScale, "arcsinh": ArcsinhStretch}
 SMALLEST = 16  # pixels; a smaller stamp or patch is mostly border
 
 
@@ -26,6 +27,9 @@ class EdsrArguments(BaseModel):
     skip : {"image", "features"}
         Where the global skip ends: in the image, so that an untrained module hands on what it is
         given, or in the features alone, as in the paper.
+    scaling : {"linear", "arcsinh"}
+        What the modules work in: images divided by a constant per band (`BandScale`), as in the
+        paper, or stretched (`ArcsinhStretch`), where an arc weighs as much as the core beside it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,6 +37,7 @@ class EdsrArguments(BaseModel):
     channels: int = Field(default=24, ge=1, le=512)
     residual_scale: float = Field(default=1.0, gt=0, le=1)
     skip: Literal["image", "features"] = "image"
+    scaling: Literal["linear", "arcsinh"] = "linear"
 
 
 def edsr(contract, task: str, *, targets, arguments: EdsrArguments) -> keras.Model:
@@ -41,8 +46,8 @@ def edsr(contract, task: str, *, targets, arguments: EdsrArguments) -> keras.Mod
     With one target it is the denoiser (S2) or the deblender (S3) of modular training, or the
     end-to-end network (S3 from S1); with both it is the pair of joint training, whose deblender
     sees the denoised image (Madireddy et al., section 3.1). The modules of Lim et al. 2017, figure
-    3, without their last upsampling; images are scaled within (`BandScale`), and the answer is in
-    the unit of the input.
+    3, without their last upsampling; images are scaled within, and the answer is in the unit of the
+    input.
 
     ==================  ===========  =================
     inputs 111x111x3    parameters   M multiply-adds
@@ -80,7 +85,7 @@ def edsr(contract, task: str, *, targets, arguments: EdsrArguments) -> keras.Mod
         )
     inputs = make_inputs(contract, smallest=SMALLEST)
     ((group, image),) = inputs.items()
-    scale = BandScale(group=group, name=f"{group}_scale")
+    scale = SCALINGS[arguments.scaling](group=group, name=f"{group}_scale")
     x, planes = scale(image), []
     for plane in targets:
         x = _module(x, plane.lower(), arguments)
@@ -157,7 +162,7 @@ _POINTWISE = (
     keras.layers.Add,
     keras.layers.ReLU,
     keras.layers.Rescaling,
-    BandScale,
+    *SCALINGS.values(),
     StackPlanes,
 )
 

@@ -241,8 +241,15 @@ def test_of_rounds_that_ended_badly_the_best_stands():
         return replace(history, rounds=rounds)
 
     assert after(right, wrong).answer is right, "the last one that was called correct"
-    assert history.answer is history.last
-    better = wrong.model_copy(update={"log_evidence": wrong.log_evidence + 1.0, "number": 2})
+    again = right.model_copy(update={"log_evidence": right.log_evidence + 3.0, "number": 1})
+    assert after(right, again).answer is right, "a refit confirms it, and forgets the first prior"
+    moved = again.mass.model_copy(update={"theta_E": 1.2})
+    other = again.model_copy(update={"mass": moved})
+    assert after(right, other).answer is other, "another radius"
+    worse = right.model_copy(update={"problems": ("not_settled",)})
+    assert after(worse, again).answer is again, "the first did not settle"
+    words = {"log_evidence": wrong.log_evidence + 1.0, "number": 2, "mass": moved}
+    better = wrong.model_copy(update=words)
     assert after(wrong, better, wrong).answer is better, "none was: the largest evidence"
     assert after(better, right, wrong).answer is right, "called correct, though of less evidence"
     best = wrong.model_copy(update={"log_evidence": wrong.log_evidence + 50.0, "number": 3})

@@ -82,6 +82,7 @@ NUMBERS = {
     2: (0.80015, -1497.67, 400),
     3: (0.80015, -1497.67, 250),
     5: (0.80002, -1499.59, 250),
+    6: (0.80002, -1499.59, 250),  # errors of badly known parameters alone
 }
 ERROR = 0.00385  # of theta_E, in the newest
 

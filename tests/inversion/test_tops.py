@@ -87,12 +87,15 @@ def test_draws_are_shared_by_what_each_solution_holds(rng):
     assert (unknown > 0).all(), "without errors there is nothing to draw from"
 
 
-@pytest.mark.parametrize("width", [1.0, 1.3, 0.95, 0.1])
-def test_no_posterior_is_wider_than_its_prior(rng, width):
+@pytest.mark.parametrize("width", [1.0, 1.3, 0.95, 0.6, 0.1])
+def test_no_posterior_is_wider_than_its_prior_and_no_light_counts_twice(rng, width):
     draws = mixture([top_at(0.0, 1.0, width=width)], rng)
-    expected = 1.0 if width >= 1 else 1.0 / np.sqrt((width**-2 - 1) / WIDER**2 + 1)
-    assert draws.std() == pytest.approx(expected, rel=0.06)
-    assert expected <= 1.0
+    # as wide as the likelihood alone would leave it, where that knows more than the prior
+    likelihood = WIDER / np.sqrt(width**-2 - 1) if width < 1 else np.inf
+    assert draws.std() == pytest.approx(min(likelihood, 1.0), rel=0.06)
+    both = 1.0 / np.sqrt(likelihood**-2 + 1.0)
+    if width == 0.6:
+        assert draws.std() > 1.2 * both, "the sum of both would be seen"
 
 
 def test_places_are_climbed_and_the_low_and_the_double_ones_dropped():

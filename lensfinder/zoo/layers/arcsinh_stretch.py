@@ -8,6 +8,8 @@ from keras import ops
 from lensfinder.errors import ArchitectureError
 from lensfinder.zoo.layers.adapted import AdaptedLayer
 
+_LARGEST = 40.0  # of what sinh is taken: 1e17 sigma; float32 ends at exp(88)
+
 
 @final
 @keras.saving.register_keras_serializable(package="lensfinder")
@@ -16,7 +18,8 @@ class ArcsinhStretch(AdaptedLayer):
 
     Faint arcs beside a core a thousand times brighter keep a few tenths of the output range, where
     a linear scale leaves them a thousandth (the idea of Lupton et al. 2004). Nothing is clipped,
-    and fluxes can be recovered: the map is one to one.
+    and fluxes can be recovered: the map is one to one, and called with ``inverse=True`` the layer
+    is the way back.
 
     `adapt` sets, per band and from the pixels of all images, ``sky`` = median, ``sigma`` = median
     minus the 15.87 percentile (the noise side of the distribution, which light in the stamp hardly
@@ -58,7 +61,10 @@ class ArcsinhStretch(AdaptedLayer):
         top = ops.arcsinh((self._sketch.percentile(99.9) - sky) / (self.softening * sigma))
         self.top.assign(ops.where(top > 0, top, ops.ones_like(top)))
 
-    def call(self, inputs):
+    def call(self, inputs, inverse=False):
+        if inverse:
+            stretched = ops.clip(ops.cast(inputs, "float32") * self.top, -_LARGEST, _LARGEST)
+            return ops.sinh(stretched) * (self.softening * self.sigma) + self.sky
         return ops.arcsinh((inputs - self.sky) / (self.softening * self.sigma)) / self.top
 
     def get_config(self):
