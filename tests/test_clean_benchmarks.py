@@ -105,3 +105,19 @@ def test_light_that_is_left_of_non_lenses_is_told_in_shares(script, rng):
     assert shares["source (truth)"]["p50"] == pytest.approx(9 / 73, rel=0.02)
     assert shares["deblended"]["p50"] == pytest.approx(0.5 * shares["source (truth)"]["p50"])
     assert madireddy.non_lens_fluxes(invents, blind, cleaned)["refused"] == 4
+
+
+def test_doubt_is_worth_its_name_where_the_doubtful_are_wrong(script, rng):
+    doubts = script("_madireddy_doubts")
+    wrong = np.arange(100) >= 90
+    told = doubts.split_by_doubt(wrong, np.arange(100.0))
+    assert told == {"all": 0.1, "doubtful_fifth": 0.5, "rest": 0.0}
+    blind = doubts.split_by_doubt(wrong, rng.permutation(100).astype(float))
+    assert blind["doubtful_fifth"] < 0.4
+
+
+def test_flipout_keeps_the_likelihood_in_whose_nats_its_divergence_counts(script):
+    recipes = script("madireddy").recipes(script("madireddy").SCALES["ci"])
+    losses = {name: found.loss.name for name, found in recipes.items()}
+    assert losses["model vib on S3"] == losses["model flipout on S3"] == "gaussian_decoder"
+    assert losses["model resnet on S1"] == "scaled_mse"
