@@ -1,46 +1,9 @@
-"""What training a cleaner needs beside the rest: planes as truth, patches, its loss and figures."""
+"""What training a cleaner needs beside the rest: planes as truth, patches, and figures."""
 
-from typing import final
-
-import keras
 import numpy as np
-from keras import ops
 
-from lensfinder.errors import DatasetSpecError, RecipeError
+from lensfinder.errors import DatasetSpecError
 from lensfinder.training.image_metrics import image_figures
-
-
-@final
-class PlaneL1(keras.losses.Loss):
-    """Mean absolute error of cleaned images, planes weighed (Madireddy et al., section 3.1).
-
-    In the unit of the images. Weights are normalised to add up to 1.
-
-    Parameters
-    ----------
-    weights : sequence of float
-        Of each plane, in order.
-    name : str
-        Name of the loss.
-
-    Raises
-    ------
-    RecipeError
-        If a weight is negative, or all are zero.
-    """
-
-    def __init__(self, weights, *, name="plane_l1"):
-        super().__init__(name=name)
-        weights = np.asarray(weights, float)
-        if weights.ndim != 1 or not np.isfinite(weights).all() or (weights < 0).any():
-            raise RecipeError(f"Weights of planes must not be negative. Received: {weights}.")
-        if weights.sum() <= 0:
-            raise RecipeError(f"A plane needs a weight above zero. Received: {weights}.")
-        self._weights = (weights / weights.sum()).astype("float32")
-
-    def call(self, y_true, y_pred):
-        error = ops.mean(ops.abs(ops.cast(y_true, y_pred.dtype) - y_pred), axis=(2, 3, 4))
-        return ops.sum(error * ops.convert_to_tensor(self._weights, y_pred.dtype), axis=-1)
 
 
 def plane_truth(planes, names, group: str, channels=None) -> np.ndarray:

@@ -7,7 +7,8 @@ import numpy as np
 from keras import ops
 
 from lensfinder.errors import RecipeError, UnknownNameError
-from lensfinder.training.cleaning import PlaneL1
+from lensfinder.specs import load_survey
+from lensfinder.training.plane_losses import PlaneL1, PlaneNoise
 from lensfinder.zoo.layers.posterior_head import unpack
 from lensfinder.zoo.layers.target_scale import SPAN
 
@@ -182,12 +183,24 @@ def _gaussian_decoder(recipe, arguments):
     return GaussianDecoder(*_ranges(recipe), **arguments)
 
 
-def _plane_l1(recipe, arguments):
+def _plane_weights(recipe, arguments):
     planes = recipe.truth_columns
-    weights = arguments.get("weights", [1.0] * len(planes))
+    weights = arguments.pop("weights", [1.0] * len(planes))
     if len(weights) != len(planes):
-        raise RecipeError(f"plane_l1 needs a weight for each of {planes}. Received: {weights}.")
-    return PlaneL1(weights)
+        raise RecipeError(
+            f"{recipe.loss.name} needs a weight for each of {planes}. Received: {weights}."
+        )
+    return weights
+
+
+def _plane_l1(recipe, arguments):
+    return PlaneL1(_plane_weights(recipe, arguments))
+
+
+def _plane_noise(recipe, arguments):
+    weights, survey = _plane_weights(recipe, arguments), load_survey(recipe.survey)
+    noise = [survey.band(name).background_sigma for name in recipe.contract().bands]
+    return PlaneNoise(weights, recipe.truth_columns, noise, **arguments)
 
 
 def _binary_crossentropy(recipe, arguments):
@@ -229,6 +242,7 @@ LOSSES = {
     "posterior_nll": (_posterior_nll, ("modeller",), ("squared_error",)),
     "gaussian_decoder": (_gaussian_decoder, ("modeller",), ("noise",)),
     "plane_l1": (_plane_l1, ("cleaner",), ("weights",)),
+    "plane_noise": (_plane_noise, ("cleaner",), ("weights", "softening")),
     "binary_crossentropy": (_binary_crossentropy, ("finder",), ("label_smoothing",)),
     "categorical_crossentropy": (_categorical_crossentropy, ("auditor",), ()),
 }

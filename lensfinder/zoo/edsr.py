@@ -29,7 +29,9 @@ class EdsrArguments(BaseModel):
         given, or in the features alone, as in the paper.
     scaling : {"linear", "arcsinh"}
         What the modules work in: images divided by a constant per band (`BandScale`), as in the
-        paper, or stretched (`ArcsinhStretch`), where an arc weighs as much as the core beside it.
+        paper; or stretched (`ArcsinhStretch`), where an arc weighs as much as the core beside it.
+        A denoiser then takes steps of the size of the noise from the image as it is, so that the
+        core keeps its light to the last digit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,14 +88,19 @@ def edsr(contract, task: str, *, targets, arguments: EdsrArguments) -> keras.Mod
     inputs = make_inputs(contract, smallest=SMALLEST)
     ((group, image),) = inputs.items()
     scale = SCALINGS[arguments.scaling](group=group, name=f"{group}_scale")
-    x, planes = scale(image), []
+    planes = []
     for plane in targets:
-        x = _module(x, plane.lower(), arguments)
-        planes.append(scale(x, inverse=True))
+        if arguments.scaling == "arcsinh" and plane == "S2":
+            step = _module(scale(image), plane.lower(), arguments, skip=False)
+            image = scale(step, onto=image)
+        else:
+            x = _module(scale(image), plane.lower(), arguments, skip=arguments.skip == "image")
+            image = scale(x, inverse=True)
+        planes.append(image)
     return keras.Model(inputs, StackPlanes(dtype="float32", name="planes")(planes), name="edsr")
 
 
-def _module(image, name: str, arguments: EdsrArguments):
+def _module(image, name: str, arguments: EdsrArguments, *, skip: bool):
     """Convolution, residual blocks, convolution beside the global skip, and back to bands."""
     head = x = _conv(image, f"{name}_head", arguments.channels)
     for number in range(1, arguments.blocks + 1):
@@ -103,7 +110,7 @@ def _module(image, name: str, arguments: EdsrArguments):
     # small first answers: with the skip to the image, training starts from the image itself
     start = keras.initializers.VarianceScaling(0.01) if arguments.skip == "image" else None
     x = _conv(x, f"{name}_tail", image.shape[-1], start)
-    return x if start is None else keras.layers.Add(name=f"{name}_image_skip")([image, x])
+    return keras.layers.Add(name=f"{name}_image_skip")([image, x]) if skip else x
 
 
 def _block(x, name: str, arguments: EdsrArguments):

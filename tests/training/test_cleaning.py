@@ -9,9 +9,11 @@ from tiny_training import recipe
 
 from lensfinder.errors import DatasetSpecError, RecipeError
 from lensfinder.paths import data_specs_dir
-from lensfinder.training.cleaning import PlaneL1, cleaner_figures, patches, plane_truth
+from lensfinder.specs import load_survey
+from lensfinder.training.cleaning import cleaner_figures, patches, plane_truth
 from lensfinder.training.loop import train
 from lensfinder.training.losses import GaussianDecoder, make_loss
+from lensfinder.training.plane_losses import PlaneL1, PlaneNoise
 from lensfinder.training.planes import PatchSource, plane_batch, plane_source
 from lensfinder.training.recipe import load_recipe, recipe_names
 from lensfinder.training.sources import ArraySource, Batch
@@ -22,6 +24,7 @@ FAMILY = {  # shown plane, planes to make
     "deblend-small": ("S2", ("S3",)),
     "end-to-end-small": ("S1", ("S3",)),
     "joint-small": ("S1", ("S2", "S3")),
+    "joint-small-arcsinh": ("S1", ("S2", "S3")),
 }
 
 
@@ -141,10 +144,43 @@ def test_the_loss_is_the_weighed_mean_of_absolute_errors():
             PlaneL1(weights)
 
 
-def test_a_loss_needs_a_weight_per_plane(tmp_path):
-    loss = {"name": "plane_l1", "arguments": {"weights": [1.0]}}
+@pytest.mark.parametrize("name", ["plane_l1", "plane_noise"])
+def test_a_loss_needs_a_weight_per_plane(tmp_path, name):
+    loss = {"name": name, "arguments": {"weights": [1.0]}}
     with pytest.raises(RecipeError, match="a weight for each"):
         make_loss(recipe(tmp_path, task="cleaner", loss=loss))
+
+
+def test_the_loss_in_units_of_noise_weighs_faint_arcs_and_bright_cores_alike(rng):
+    noise = np.array([0.1, 0.4])
+    loss = PlaneNoise([1, 3], ("S2", "S3"), noise, softening=5.0)
+    truth = rng.normal(size=(2, 2, 6, 6, 2)).astype("f4") * 20
+    answer = truth + rng.normal(size=truth.shape).astype("f4")
+    unit = 5.0 * noise
+    left = np.square((answer[:, 0] - truth[:, 0]) / unit).mean()
+    arcs = np.square(np.arcsinh(answer[:, 1] / unit) - np.arcsinh(truth[:, 1] / unit)).mean()
+    np.testing.assert_allclose(float(loss(truth, answer)), (left + 3 * arcs) / 4, rtol=1e-4)
+    # a core of a thousand sigma that is left by a twentieth, beside an arc that is lost
+    faint = PlaneNoise([1], ("S3",), [1.0])
+    core, arc = np.zeros((1, 1, 8, 8, 1), "f4"), np.zeros((1, 1, 8, 8, 1), "f4")
+    core[..., 3, 3, 0], arc[..., 5, 2:7, 0] = 1000.0, 5.0
+    lost = float(faint(core + arc, core))
+    assert lost > float(faint(core + arc, 0.95 * core + arc))
+    l1 = PlaneL1([1])
+    assert float(l1(core + arc, core)) < float(l1(core + arc, 0.95 * core + arc)), "the paper's"
+    for wrong in ({"noise": [0.0]}, {"noise": [np.nan]}, {"noise": [1.0], "softening": 0}):
+        with pytest.raises(RecipeError, match="must be positive"):
+            PlaneNoise([1], ("S3",), **wrong)
+
+
+def test_the_noise_of_the_loss_is_that_of_the_survey(tmp_path):
+    found = load_recipe("madireddy/joint-small")
+    plain = found.model_dump(mode="json", exclude_none=True)
+    plain["loss"] = {"name": "plane_noise", "arguments": {"weights": [0.5, 0.5]}}
+    loss, survey = make_loss(type(found).model_validate(plain)), load_survey("lsst-gri-10yr")
+    sigma = [survey.band(name).background_sigma for name in "gri"]
+    truth = np.zeros((1, 2, 4, 4, 3), "f4")
+    np.testing.assert_allclose(float(loss(truth, truth + np.float32(sigma))), 0.04, rtol=0.02)
 
 
 def test_the_gaussian_decoder_is_a_normal_density():
@@ -184,7 +220,7 @@ def test_each_strategy_shows_and_asks_for_its_planes(name):
     assert (source.plane, source.targets) == FAMILY[name]
     assert (found.plane, found.truth_columns) == FAMILY[name]
     assert source.patch == found.cleaning.patch == 48
-    assert isinstance(make_loss(found), PlaneL1)
+    assert isinstance(make_loss(found), PlaneNoise if name.endswith("arcsinh") else PlaneL1)
     assert found.contract().shapes == {"lsst": (111, 111, 3)}
     assert found.training_contract().shapes == {"lsst": (48, 48, 3)}
 

@@ -34,6 +34,28 @@ def test_one_plane_keeps_the_contract_too():
     check_network("edsr", TWO_BANDS, "cleaner", targets=("S3",), arguments=arguments)
 
 
+def test_a_stretched_network_keeps_the_contract_too():
+    arguments = {"blocks": 1, "channels": 4, "scaling": "arcsinh"}
+    check_network("edsr", TWO_BANDS, "cleaner", arguments=arguments)
+
+
+def test_a_stretched_denoiser_takes_steps_of_the_size_of_the_noise():
+    """However bright the light, float32 loses none of it, and a step is as large as anywhere."""
+    shown = np.stack([image(24, 24, seed) for seed in range(4)])
+    model = network(scaling="arcsinh")
+    layer = model.get_layer("lsst_scale")
+    layer.adapt(shown)
+    given = shown[0].copy()
+    given[10:14, 10:14] = 2000.0
+    step = keras.ops.convert_to_numpy(model({"lsst": given[None]}))[0, 0] - given
+    limit = 50 * keras.ops.convert_to_numpy(layer.sigma * 1.0)
+    assert 0 < np.abs(step).max() < limit.max()
+    there = keras.ops.convert_to_numpy(layer(given[None]))
+    np.testing.assert_allclose(layer(there, inverse=True)[0], given, rtol=1e-4, atol=1e-4)
+    beyond = keras.ops.convert_to_numpy(layer(np.full((1, 2, 2, 2), 1e3, "f4"), inverse=True))
+    assert np.isfinite(beyond).all()
+
+
 def test_planes_are_those_asked_for():
     model = zoo.build("edsr", TWO_BANDS, "cleaner", targets=("S2",), blocks=1, channels=4)
     assert model.output_shape == (None, 1, 24, 24, 2)
@@ -144,5 +166,8 @@ def test_what_cannot_be_tiled_is_refused():
     with pytest.raises(ArgumentError, match="finite everywhere"):
         clean_tile(model, bad)
     finder = zoo.build("compact_finder", TWO_BANDS, "finder")
+    with pytest.raises(ArchitectureError, match="changes the size"):
+        clean_tile(finder, image(70, 70))
+    finder = zoo.build("vib", TWO_BANDS, "finder", scaling="image")
     with pytest.raises(ArchitectureError, match="Tile networks of convolutions"):
         receptive_radius(finder)

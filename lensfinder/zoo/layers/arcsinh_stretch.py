@@ -19,7 +19,8 @@ class ArcsinhStretch(AdaptedLayer):
     Faint arcs beside a core a thousand times brighter keep a few tenths of the output range, where
     a linear scale leaves them a thousandth (the idea of Lupton et al. 2004). Nothing is clipped,
     and fluxes can be recovered: the map is one to one, and called with ``inverse=True`` the layer
-    is the way back.
+    is the way back. Called with ``onto=image`` it adds its input, in units of softening times
+    sigma, to an image: a step of the size of the noise, wherever the light is.
 
     `adapt` sets, per band and from the pixels of all images, ``sky`` = median, ``sigma`` = median
     minus the 15.87 percentile (the noise side of the distribution, which light in the stamp hardly
@@ -61,7 +62,9 @@ class ArcsinhStretch(AdaptedLayer):
         top = ops.arcsinh((self._sketch.percentile(99.9) - sky) / (self.softening * sigma))
         self.top.assign(ops.where(top > 0, top, ops.ones_like(top)))
 
-    def call(self, inputs, inverse=False):
+    def call(self, inputs, inverse=False, onto=None):
+        if onto is not None:
+            return onto + inputs * (self.softening * self.sigma)
         if inverse:
             stretched = ops.clip(ops.cast(inputs, "float32") * self.top, -_LARGEST, _LARGEST)
             return ops.sinh(stretched) * (self.softening * self.sigma) + self.sky
