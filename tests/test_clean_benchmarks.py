@@ -121,3 +121,26 @@ def test_flipout_keeps_the_likelihood_in_whose_nats_its_divergence_counts(script
     losses = {name: found.loss.name for name, found in recipes.items()}
     assert losses["model vib on S3"] == losses["model flipout on S3"] == "gaussian_decoder"
     assert losses["model resnet on S1"] == "scaled_mse"
+
+
+def test_flux_of_sources_is_told_within_the_arcs_and_in_all(script):
+    cleaners = script("cleaners")
+    truth = np.zeros((4, 20, 20, 3), np.float32)
+    truth[:, 4:8, 4:8] = 100.0
+    answer = 0.5 * truth
+    answer[:, 15, 15] = 200.0  # light where there is none
+    found = cleaners.fluxes(truth, answer, np.array([True, True, False, False]))
+    assert found["lenses, within the arcs"]["p50"] == pytest.approx(0.5)
+    assert found["lenses, total"]["p50"] == pytest.approx(0.5 + 200 / 1600)
+    assert found["lenses, absolute error within the arcs"]["p84"] == pytest.approx(0.5)
+    assert found["non-lenses, total"]["p16"] == pytest.approx(0.5 + 200 / 1600)
+
+
+def test_rows_of_the_comparison_are_trained_on_equal_compute(script):
+    cleaners = script("cleaners")
+    scale = cleaners.SCALES["cpu"]
+    joint = cleaners.cost(cleaners.recipe_of("joint-small", {}, scale))
+    for trainings in cleaners.ROWS.values():
+        each = [cleaners.cost(cleaners.recipe_of(*training, scale)) for training in trainings]
+        # the steps are shared out to make up for the rest
+        assert sum(each) == pytest.approx(joint, rel=0.05)

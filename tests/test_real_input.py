@@ -296,5 +296,13 @@ def test_the_benchmark_summary(benchmark_module):
     assert result["theta_E_bias"] == pytest.approx(1 / 3, abs=1e-3)
     assert result["theta_E_within_30_percent"] == pytest.approx(2 / 3, abs=1e-3)
     assert result["theta_E_nmad"] == pytest.approx(1.4826 * 0.2, abs=1e-3)
-    assert result["q_rms"] == pytest.approx(0.1)
+    assert result["theta_E_failures"] == 1
+    assert result["q_rms"] == result["q_bias"] == pytest.approx(0.1)
+    assert result["q_nmad"] == 0.0
     assert result["pa_median_difference_deg"] == 15.0
+    assert result["pa_bias_deg"] == 15.0
+    assert "theta_E_within_68_percent_interval" not in result, "no posterior"
+    for each, interval in zip(rows, ([0.9, 1.2], [1.15, 1.3], [1.0, 2.2], [None, None])):
+        each["theta_E_68"] = interval
+    held = benchmark_module.summarise(rows)["theta_E_within_68_percent_interval"]
+    assert held == pytest.approx(2 / 3, abs=1e-3)
