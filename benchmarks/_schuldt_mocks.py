@@ -39,6 +39,8 @@ class TestSample:
         The same without arcs.
     lens_ids, source_ids : array of str (N,) or None
         Galaxy and source of each.
+    systems : Table or None
+        What was painted, with sources and redshifts.
     """
 
     __test__ = False  # no test of pytest's
@@ -47,6 +49,7 @@ class TestSample:
     galaxies: dict | None = None
     lens_ids: np.ndarray | None = None
     source_ids: np.ndarray | None = None
+    systems: Table | None = None
 
 
 def simulated(folder, *, train, seed, workers=1):
@@ -190,7 +193,7 @@ def test_sample(folder, targets) -> TestSample:
         planes[plane] = {"hsc": np.concatenate([part["images"] for part in parts])}
     values = np.stack([np.asarray(truth[name], np.float32) for name in targets], axis=1)
     names = (np.asarray(truth[column], "U") for column in (SPLIT_BY, SOURCE))
-    return TestSample(planes["S1"], values, planes["LENS"], *names)
+    return TestSample(planes["S1"], values, planes["LENS"], *names, truth)
 
 
 test_sample.__test__ = False

@@ -223,3 +223,30 @@ def test_real_galaxies_of_hsc_are_in_the_middle_of_their_stamps(script, shared_d
         middle = cutout.bands["i"][30:34, 30:34].mean()
         assert middle > 5 * np.median(cutout.bands["i"])
         assert cutout.psfs["i"].shape == (41, 41)
+
+
+def test_images_and_delays_of_right_answers_are_right(script):
+    schuldt = script("schuldt2021")
+    rng, count = np.random.default_rng(2), 60
+    systems = Table(
+        {
+            **{name: rng.normal(0, 0.05, count) for name in ("x_lens", "y_lens")},
+            **{name: rng.uniform(-0.2, 0.2, count) for name in ("e1", "e2")},
+            "theta_E": rng.uniform(0.9, 2.0, count),
+            **{name: rng.normal(0, 0.15, count) for name in ("x_src", "y_src")},
+            "z_lens": np.full(count, 0.4),
+            "z_src": np.full(count, 2.0),
+        }
+    )
+    right = np.stack([systems[name] for name in schuldt.TARGETS], axis=1)
+    found = schuldt.images_and_delays(systems, right)
+    assert found["systems"] > 50
+    assert found["count_differs"] == 0
+    # solved and traced back: the same images to the solver's precision
+    assert abs(found["all"]["dx"]["plus"]) + abs(found["all"]["f_delay"]["plus"]) < 1e-4
+    wrong = right + np.array([0, 0, 0, 0, 0.1])
+    off = schuldt.images_and_delays(systems, wrong)["all"]
+    assert off["dx"]["plus"] > 0.05, "a larger radius moves the others out"
+    words = schuldt._images(schuldt.images_and_delays(systems, wrong))
+    assert "f_delay" in words
+    assert "other numbers of images" in words
