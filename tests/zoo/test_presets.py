@@ -195,6 +195,9 @@ def test_unknown_presets_list_the_known_ones(tmp_path, model):
 def test_shipped_presets_load_and_answer(name):
     preset = zoo.open_preset(name)
     result = outputs(preset.load(), preset.contract)
+    if preset.config.task == "cleaner":
+        assert result.shape == (3, len(preset.targets), *preset.contract.shapes["lsst"])
+        return
     # with a posterior: the means, and a mixture of Gaussians for each of the eight views
     gaussians = 8 * preset.config.arguments.get("components", 0)
     assert result.shape == (3, outputs_of(len(preset.targets), gaussians))
