@@ -21,6 +21,7 @@ from lensfinder.training.sources import validation_objects
 from lensfinder.training.spread_calibration import measure_spread, spread_of, validation_sample
 from lensfinder.zoo import fixed_predict, open_preset, save_preset
 from lensfinder.zoo.calibration import with_calibration
+from lensfinder.zoo.decoder import with_draws
 
 CALIBRATIONS = ("best", "temperature", "isotonic", "none")
 SEED = 20_261  # deals the folds by which the kind of calibration is chosen
@@ -159,14 +160,17 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
     drawn = {key: data[key] for key in (*DRAWN, "plane") if key in data}
     validation = MockSample(survey=recipe["survey"], **{**facts, **drawn})
     validation = dataclasses.replace(validation, size=size or validation.size)
-    model = preset.load(calibrated=False)
-    width = np.empty((0, model.output_shape[-1]))
+    model = answering = preset.load(calibrated=False)
+    decoder = getattr(preset.config.calibration, "decoder", None)
+    if decoder is not None:
+        answering = with_draws(model, decoder)
+    width = np.empty((0, answering.output_shape[-1]))
     if preset.task != "finder" and not has_posterior(width, preset.targets):
         raise PresetError(
             f"{preset.name} is not a finder, and answers without a posterior, so there is nothing "
             "to calibrate. Train one with components: 1, or more."
         )
-    scored = score_mocks(fixed_predict(model), validation, contract=preset.contract)
+    scored = score_mocks(fixed_predict(answering), validation, contract=preset.contract)
     test = {key: value for key, value in data.items() if key in names}
     test |= {"survey": recipe["survey"], "size": data["n"]}  # a survey's file has its own name
     sample = MockSample(**test)
@@ -175,7 +179,7 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
         found = fits.fit(label, score, method=method, rng=_folds(method))
         figures = measure_calibrated(model, found, sample, contract=preset.contract)
     else:
-        found = spread_of(scored, preset.targets)
+        found = spread_of(scored, preset.targets).model_copy(update={"decoder": decoder})
         figures = measure_spread(
             model, found, sample, contract=preset.contract, targets=preset.targets
         )

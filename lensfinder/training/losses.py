@@ -12,6 +12,8 @@ from lensfinder.training.plane_losses import PlaneL1, PlaneNoise
 from lensfinder.zoo.layers.posterior_head import unpack
 from lensfinder.zoo.layers.target_scale import SPAN
 
+NOISE = 0.05  # of a Gaussian decoder, as a share of each target's range
+
 
 @final
 class ScaledMeanSquaredError(keras.losses.Loss):
@@ -139,7 +141,7 @@ class GaussianDecoder(keras.losses.Loss):
         If ranges are empty, or there is no width.
     """
 
-    def __init__(self, low, high, *, noise=0.05, name="gaussian_decoder"):
+    def __init__(self, low, high, *, noise=NOISE, name="gaussian_decoder"):
         super().__init__(name=name)
         if not 0 < noise < np.inf:
             raise RecipeError(f"noise is a fraction of a range, > 0. Received: {noise}.")

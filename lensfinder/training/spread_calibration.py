@@ -10,12 +10,15 @@ import numpy as np
 from lensfinder.errors import MetricError
 from lensfinder.posterior import Posterior, has_posterior
 from lensfinder.training.evaluation import MockSample, Scored, figures_of, lenses_of, score_mocks
+from lensfinder.training.losses import NOISE
 from lensfinder.training.sources import validation_objects
 from lensfinder.zoo import fixed_predict
 from lensfinder.zoo.calibration import Spread, with_calibration
+from lensfinder.zoo.decoder import Decoder, with_draws
 
 LEAST = 100  # lenses: the factor is then known to 7 %
 LARGEST = 5.0  # of a factor, and its inverse the smallest
+STOCHASTIC = ("vib", "resnet101_flipout")
 RARE = 0.99  # share of the validation lenses that a network is surer of than of an odd image
 
 
@@ -122,16 +125,42 @@ def spread_on_validation(recipe, model, *, targets, size: int | None = None) -> 
     -------
     Spread or None
         None if the network answers values alone, or the recipe leaves validation to the caller.
+        Of a network trained by a ``gaussian_decoder`` with the decoder that makes its posterior.
     """
+    decoder = decoder_of(recipe)
+    if decoder is not None:
+        model = with_draws(model, decoder)
     if not has_posterior(np.empty((0, model.output_shape[-1])), targets):
         return None
     predict, sample = fixed_predict(model), validation_sample(recipe, size)
     if sample is not None:
-        return spread_of(score_mocks(predict, sample, contract=recipe.contract()), targets)
-    objects = validation_objects(recipe)
-    if objects is None:
+        found = spread_of(score_mocks(predict, sample, contract=recipe.contract()), targets)
+    else:
+        objects = validation_objects(recipe)
+        if objects is None:
+            return None
+        found = fit_spread(Posterior.of(predict(objects.images), targets), objects.y)
+    return found.model_copy(update={"decoder": decoder})
+
+
+def decoder_of(recipe) -> Decoder | None:
+    """The decoder of a modeller that leaves its code, or its weights, open.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of a modeller.
+
+    Returns
+    -------
+    Decoder or None
+        With the width that its loss assumes; None if it has another loss or network.
+    """
+    if recipe.loss.name != "gaussian_decoder" or recipe.network.name not in STOCHASTIC:
         return None
-    return fit_spread(Posterior.of(predict(objects.images), targets), objects.y)
+    ranges = [target.high - target.low for target in recipe.targets]
+    noise = recipe.loss.arguments.get("noise", NOISE)
+    return Decoder(noise=tuple(float(noise * each) for each in ranges))
 
 
 def spread_of(scored: Scored, targets) -> Spread:

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
 from lensfinder.errors import ArgumentError, PresetError
+from lensfinder.zoo.decoder import Decoder, with_draws
 from lensfinder.zoo.layers.logit_map import LOWEST, NEAREST, LogitMap
 from lensfinder.zoo.layers.posterior_head import outputs_of
 from lensfinder.zoo.layers.spread_scale import SpreadScale
@@ -195,6 +196,9 @@ class Spread(BaseModel):
         Size of the sample that it was fitted on.
     doubt : Doubt or None
         What tells answers to images of no lens, if it was fitted (`lensfinder.training.doubt`).
+    decoder : Decoder or None
+        For a network whose answer is the middle of a Gaussian of fixed width: what makes a
+        posterior of it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -206,15 +210,19 @@ class Spread(BaseModel):
     limits: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1, max_length=64)
     objects: int = Field(ge=2)
     doubt: Doubt | None = None
+    decoder: Decoder | None = None
 
     @model_serializer(mode="wrap")
-    def _plain(self, handler):  # presets that have no doubt are written as they always were
-        return {k: v for k, v in handler(self).items() if k != "doubt" or v is not None}
+    def _plain(self, handler):  # presets that have none are written as they always were
+        optional = ("doubt", "decoder")
+        return {k: v for k, v in handler(self).items() if k not in optional or v is not None}
 
     @model_validator(mode="after")
     def _pairs(self):
         if len(self.scales) != len(self.limits):
             raise ValueError("scales and limits must pair up")
+        if self.decoder is not None and len(self.decoder.noise) != len(self.scales):
+            raise ValueError("scales and the decoder's noise must pair up")
         return self
 
     def layer(self) -> SpreadScale:
@@ -253,6 +261,8 @@ def with_calibration(model, calibration) -> keras.Model:
     """
     if any(isinstance(layer, LogitMap | SpreadScale) for layer in model.layers):
         raise PresetError("The model is calibrated already. Load it with calibrated=False first.")
+    if getattr(calibration, "decoder", None) is not None:
+        model = with_draws(model, calibration.decoder)
     width = model.outputs[0].shape[-1]
     if calibration.task == "finder" and (len(model.outputs) != 1 or width != 1):
         raise PresetError("Only a finder, which ends in one probability, can be calibrated.")
