@@ -11,7 +11,8 @@ Scales: ``ci`` shows that the machinery runs, and its numbers mean nothing; ``cp
 cores do in two or three hours, with the middle of the images, a smaller network, fewer objects,
 folds and epochs; ``paper`` is the paper's. Whatever is done stays in --work: call it again to go
 on, after a kill or after --minutes. With --cells only some are trained, so that two processes can
-share the work; the one without it writes the result.
+share the work, once one of them has written mocks and the first cell's blind sample; the run
+without it writes the result.
 """
 
 import json
@@ -23,6 +24,7 @@ import yaml
 from _resumed import measure, parser
 from safetensors.numpy import load_file
 
+from lensfinder.errors import UnknownNameError
 from lensfinder.simulate import Simulator, simulate
 from lensfinder.tables import write_atomically
 from lensfinder.training.checkpoint import restore
@@ -155,6 +157,8 @@ def run(work, options) -> dict | None:
     plans += [(name, our_recipe(ABLATIONS[name], scale)) for name in scale.ours]
     if options.cells is not None:
         known = dict(plans)
+        if unknown := sorted({*options.cells} - {*known}):
+            raise UnknownNameError("cell", unknown[0], known)
         plans = [(name, known[name]) for name in options.cells]
     for name, recipe in plans:
         left = None

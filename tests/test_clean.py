@@ -182,7 +182,7 @@ def test_mistakes_are_typed_errors(folder, cleaner, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "lensfinder.predict.cleaner.preset_table", lambda: {"a/b": {"task": "finder"}}
     )
-    with pytest.raises(PresetError, match="No trained cleaner comes with"):
+    with pytest.raises(PresetError, match="does not come with this installation"):
         clean(shown, tmp_path / "out")
     clean(shown, tmp_path / "out", preset=cleaner)
     with pytest.raises(OutputExistsError, match="holds files already"):

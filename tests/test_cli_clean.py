@@ -42,7 +42,7 @@ def test_without_a_trained_cleaner_it_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr("lensfinder.predict.cleaner.preset_table", dict)
     done = command("clean", tmp_path, "-o", tmp_path / "out")
     assert done.exit_code == 2
-    assert "No trained cleaner comes with lensfinder yet" in done.stderr
+    assert "does not come with this installation" in done.stderr
 
 
 def test_find_and_model_clean_on_the_command_line_as_in_python(tmp_path):

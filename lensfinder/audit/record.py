@@ -21,7 +21,7 @@ from lensfinder.inversion.lens_fit import Estimate, LensFit, point_estimates
 from lensfinder.inversion.mass import MassModel
 from lensfinder.inversion.priors import MassPrior
 from lensfinder.inversion.relation import SOLUTIONS
-from lensfinder.inversion.tops import WIDER
+from lensfinder.inversion.tops import RIVAL, WIDER
 from lensfinder.tables import write_atomically
 
 IDENTITY = "lens.json"
@@ -181,9 +181,9 @@ class History:
 
         All rounds explain the same pixels. The solution stands for which the probability of being
         correct times the evidence is largest, the evidence to the power ``1 / WIDER**2`` as in the
-        errors of a fit (`lensfinder.inversion.tops`). Of several rounds that found it, the first
-        without problems of its own: later ones know less, for their flat priors about it have
-        forgotten what the first prior said of shapes and centres.
+        errors of a fit (`lensfinder.inversion.tops`). Of several rounds that found it about as
+        well, the first without problems of its own: later ones know less, for their flat priors
+        about it have forgotten what the first prior said of shapes and centres.
         """
         best = max(self.rounds, key=_standing, default=None)
         return next((found for found in self.rounds if _confirmed(found, best)), best)
@@ -324,9 +324,11 @@ def _write(path, text):
 
 
 def _confirmed(record, best) -> bool:
-    """Whether a round found what the best found, with the same verdict, and fitted no worse."""
+    """Whether a round found what the best found, called the same, and fitted about as well."""
     same = abs(record.mass.theta_E / best.mass.theta_E - 1.0) <= OTHER
-    return same and record.verdict == best.verdict and {*record.problems} <= {*best.problems}
+    near = record.log_evidence > best.log_evidence - RIVAL
+    alike = record.verdict == best.verdict and {*record.problems} <= {*best.problems}
+    return same and near and alike
 
 
 def _standing(record):

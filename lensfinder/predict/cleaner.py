@@ -136,8 +136,8 @@ def default_cleaner() -> str:
     """
     if CLEANER not in preset_table():
         raise PresetError(
-            "No trained cleaner comes with lensfinder yet. Train one (`lensfinder train --zoo "
-            "madireddy/joint-small -o runs/cleaner`), and give the folder of its preset (preset=, "
-            "--preset, or --clean of `find` and `model`)."
+            f"{CLEANER} does not come with this installation. Train one (`lensfinder train --zoo "
+            "madireddy/joint-small-arcsinh -o runs/cleaner`), and give the folder of its preset "
+            "(preset=, --preset, or --clean of `find` and `model`)."
         )
     return CLEANER

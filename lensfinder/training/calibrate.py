@@ -15,10 +15,16 @@ from lensfinder.training.evaluation import (
     headline,
     score_mocks,
 )
+from lensfinder.training.recipe import Recipe
 from lensfinder.training.recipe_data import DRAWN
 from lensfinder.training.reliability import calibration_figures
 from lensfinder.training.sources import validation_objects
-from lensfinder.training.spread_calibration import measure_spread, spread_of, validation_sample
+from lensfinder.training.spread_calibration import (
+    decoder_of,
+    measure_spread,
+    spread_of,
+    validation_sample,
+)
 from lensfinder.zoo import fixed_predict, open_preset, save_preset
 from lensfinder.zoo.calibration import with_calibration
 from lensfinder.zoo.decoder import with_draws
@@ -162,6 +168,8 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
     validation = dataclasses.replace(validation, size=size or validation.size)
     model = answering = preset.load(calibrated=False)
     decoder = getattr(preset.config.calibration, "decoder", None)
+    if decoder is None and preset.task == "modeller":  # from before there were any
+        decoder = decoder_of(Recipe.model_validate(recipe))
     if decoder is not None:
         answering = with_draws(model, decoder)
     width = np.empty((0, answering.output_shape[-1]))

@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from lensfinder.errors import PresetError
 from lensfinder.zoo.layers.dense_flipout import flipout_layers, std_of
 from lensfinder.zoo.layers.gaussian_latent import GaussianLatent, split_spread
-from lensfinder.zoo.layers.posterior_head import pack
+from lensfinder.zoo.layers.posterior_head import outputs_of, pack
 
 SEED = 20_220_300
+DECODER = "decoder"  # name of what stands behind the draws
 
 
 class Decoder(BaseModel):
@@ -32,7 +33,7 @@ class Decoder(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     noise: tuple[float, ...] = Field(min_length=1, max_length=64)
-    draws: int = Field(default=16, ge=1, le=256)
+    draws: int = Field(default=16, ge=2, le=256)
 
 
 def with_draws(model, decoder: Decoder) -> keras.Model:
@@ -69,7 +70,7 @@ def with_draws(model, decoder: Decoder) -> keras.Model:
         layer = latent
     elif len(stochastic) == 1:
         (layer,) = stochastic
-        drawn = _WeightDraws(layer, decoder.draws, name="weights")(layer.input)
+        drawn = WeightDraws(layer, decoder.draws, name="weights")(layer.input)
     else:
         raise PresetError(
             f"{model.name} has no bottleneck and no DenseFlipout layer to draw from. Build a "
@@ -77,7 +78,7 @@ def with_draws(model, decoder: Decoder) -> keras.Model:
         )
     answers = drawn
     if layer.output is not before:
-        answers = keras.Model(layer.output, before, name="decoder")(drawn)
+        answers = keras.Model(layer.output, before, name=DECODER)(drawn)
     inputs = {tensor.name: tensor for tensor in model.inputs}
     packed = _Mixture(decoder.noise, decoder.draws, name="mixture")(answers)
     return keras.Model(inputs, packed, name=model.name)
@@ -97,9 +98,22 @@ class _CodeDraws(keras.layers.Layer):
         codes = mean[:, None] + ops.exp(log_std)[:, None] * noise
         return ops.reshape(codes, (-1, mean.shape[-1]))
 
+    def compute_output_shape(self, input_shape):
+        return (None, input_shape[0][-1])
 
-class _WeightDraws(keras.layers.Layer):
-    """Answers (N draws, units) of a `DenseFlipout` layer, those of an image one after the other."""
+
+class WeightDraws(keras.layers.Layer):
+    """Answers (N draws, units) of a `DenseFlipout` layer, those of an image one after the other.
+
+    Parameters
+    ----------
+    layer : DenseFlipout
+        The layer, built; its variables are shared.
+    draws : int
+        Draws of its weights, the same for every image.
+    **options : dict
+        Keyword arguments of `keras.layers.Layer`.
+    """
 
     def __init__(self, layer, draws: int, **options):
         super().__init__(**options)
@@ -118,6 +132,9 @@ class _WeightDraws(keras.layers.Layer):
         answers = ops.transpose(layer.apply_draws(inputs, kernels, biases), (1, 0, 2))
         return ops.reshape(answers, (-1, layer.units))
 
+    def compute_output_shape(self, input_shape):
+        return (None, self.layer.units)
+
 
 class _Mixture(keras.layers.Layer):
     """Answers for draws, as the numbers of a `PosteriorHead`."""
@@ -135,10 +152,13 @@ class _Mixture(keras.layers.Layer):
         )
         return pack(weight, mean, factor)
 
+    def compute_output_shape(self, input_shape):
+        return (None, outputs_of(len(self._factor), self._draws))
+
 
 def _normal(draws: int, shape, seed: int = SEED) -> np.ndarray:
     """Standard normal numbers, (draws, *shape), whose mean over the draws is exactly zero."""
     noise = np.random.default_rng(seed).normal(size=(draws, *shape))
-    if draws > 1:  # the mean of the mixture is then that of the mean code, to first order
-        noise = (noise - noise.mean(axis=0)) * np.sqrt(draws / (draws - 1))
+    # the mean of the mixture is then that of the mean code, to first order
+    noise = (noise - noise.mean(axis=0)) * np.sqrt(draws / (draws - 1))
     return noise.astype(np.float32)

@@ -30,8 +30,8 @@ class EdsrArguments(BaseModel):
     scaling : {"linear", "arcsinh"}
         What the modules work in: images divided by a constant per band (`BandScale`), as in the
         paper; or stretched (`ArcsinhStretch`), where an arc weighs as much as the core beside it.
-        A denoiser then takes steps of the size of the noise from the image as it is, so that the
-        core keeps its light to the last digit.
+        A denoiser then takes steps of the size of the noise from the image as it is (whatever
+        `skip` says), so that the core keeps its light to the last digit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -87,7 +87,10 @@ def edsr(contract, task: str, *, targets, arguments: EdsrArguments) -> keras.Mod
         )
     inputs = make_inputs(contract, smallest=SMALLEST)
     ((group, image),) = inputs.items()
-    scale = SCALINGS[arguments.scaling](group=group, name=f"{group}_scale")
+    words = {"group": group, "name": f"{group}_scale"}
+    if arguments.scaling == "arcsinh":  # half precision would lose the light it is put back onto
+        words["dtype"] = "float32"
+    scale = SCALINGS[arguments.scaling](**words)
     planes = []
     for plane in targets:
         if arguments.scaling == "arcsinh" and plane == "S2":

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from lensfinder.errors import ArchitectureError, ArgumentError
+from lensfinder.zoo.decoder import WeightDraws
 from lensfinder.zoo.layers.dense_flipout import flipout_layers
 from lensfinder.zoo.predict import BATCH_SIZE, fixed_predict
 
@@ -64,6 +65,11 @@ def posterior_samples(
 
 def _parts(model):
     """The layer with the distribution, the model before it, and the one after it (or None)."""
+    if any(isinstance(layer, WeightDraws) for layer in model.layers):
+        raise ArchitectureError(
+            f"{model.name!r} answers with its posterior already. Read that "
+            "(`lensfinder.predict.posterior_of`), or load the preset with calibrated=False."
+        )
     layers = [layer for layer in flipout_layers(model) if layer in model.layers]
     if len(layers) != 1:
         raise ArchitectureError(

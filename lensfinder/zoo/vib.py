@@ -9,6 +9,7 @@ from keras import ops
 from pydantic import BaseModel, ConfigDict, Field
 
 from lensfinder.errors import ArchitectureError
+from lensfinder.zoo.decoder import DECODER
 from lensfinder.zoo.inputs import head, join, make_inputs, to_branches
 from lensfinder.zoo.layers import GaussianLatent
 from lensfinder.zoo.predict import BATCH_SIZE
@@ -336,4 +337,7 @@ def _encode(model, images, batch_size):
 
 
 def _decoder(model):
+    for layer in model.layers:  # of a network that answers with its posterior
+        if layer.name == DECODER:
+            return layer
     return keras.Model(_latent_of(model).output, model.outputs[0])

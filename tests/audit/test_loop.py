@@ -245,6 +245,10 @@ def test_of_rounds_that_ended_badly_the_best_stands():
     assert after(right, again).answer is right, "a refit confirms it, and forgets the first prior"
     moved = again.mass.model_copy(update={"theta_E": 1.2})
     other = again.model_copy(update={"mass": moved})
+    near = right.mass.model_copy(update={"theta_E": 1.08 * right.mass.theta_E})
+    found = {"log_evidence": right.log_evidence + 100.0, "number": 1, "mass": near}
+    climbed = right.model_copy(update=found)
+    assert after(right, climbed).answer is climbed, "near it, and far higher"
     assert after(right, other).answer is other, "another radius"
     worse = right.model_copy(update={"problems": ("not_settled",)})
     assert after(worse, again).answer is again, "the first did not settle"

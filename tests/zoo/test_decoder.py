@@ -1,5 +1,9 @@
 """The posterior of a network with a decoder of fixed width: against its draws, and its limits."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -7,11 +11,11 @@ from numpy.testing import assert_allclose
 from toys import contract
 
 from lensfinder import zoo
-from lensfinder.errors import PresetError
+from lensfinder.errors import ArchitectureError, PresetError
 from lensfinder.posterior import Posterior
 from lensfinder.zoo.calibration import Spread, with_calibration
 from lensfinder.zoo.decoder import Decoder, with_draws
-from lensfinder.zoo.vib import latent_codes
+from lensfinder.zoo.vib import joint_likelihood, latent_codes, predict_draws
 
 TARGETS = ("theta_E", "e1", "e2")
 ONE = contract(vis=("V", 32))
@@ -89,6 +93,37 @@ def test_a_preset_answers_with_it_and_is_trained_on_without(tmp_path):
     assert_allclose(
         posterior_of(preset.load()).std(), without.stretched((2, 1, 1)).std(), rtol=1e-4
     )
+
+
+def test_draws_can_be_read_with_a_posterior_too():
+    model = network("vib")
+    wide = with_draws(model, Decoder(noise=NOISE))
+    drawn = [predict_draws(each, images(), draws=3) for each in (model, wide)]
+    assert_allclose(*drawn, rtol=1e-5, atol=1e-6)
+    unlikely = [joint_likelihood(each, images(), noise=NOISE) for each in (model, wide)]
+    assert_allclose(*unlikely, rtol=1e-4, atol=1e-4)
+    flipout = with_draws(network("resnet101_flipout"), Decoder(noise=NOISE))
+    with pytest.raises(ArchitectureError, match="calibrated=False"):
+        zoo.posterior_samples(flipout, images(), draws=2, seed=1)
+
+
+def test_it_can_be_built_with_jax():
+    """Sizes of batches are unknown there, so layers must say their shapes."""
+    code = """
+import numpy as np
+from lensfinder import zoo
+from lensfinder.specs.contract import GroupContract, InputContract
+from lensfinder.zoo.decoder import Decoder, with_draws
+group = GroupContract(name="vis", bands=("V",), stamp=32, pixel_scale=0.1)
+contract = InputContract(survey="toy", groups=(group,))
+for name, words in (("vib", dict(flow_steps=0)), ("resnet101_flipout", dict(depth=8, width=4))):
+    model = zoo.build(name, contract, "modeller", targets=("theta_E", "e1", "e2"), **words)
+    wide = with_draws(model, Decoder(noise=(0.1, 0.1, 0.1), draws=4))
+    print(wide.predict({"vis": np.zeros((2, 32, 32, 1), "f4")}, verbose=0).shape)
+"""
+    words = {**os.environ, "KERAS_BACKEND": "jax"}
+    done = subprocess.run([sys.executable, "-c", code], env=words, capture_output=True, text=True)
+    assert done.stdout.split("\n")[:2] == ["(2, 43)", "(2, 43)"], done.stderr[-2000:]
 
 
 def test_what_has_no_posterior_is_refused():

@@ -56,6 +56,23 @@ def test_a_stretched_denoiser_takes_steps_of_the_size_of_the_noise():
     assert np.isfinite(beyond).all()
 
 
+def test_light_is_kept_in_half_precision():
+    """What is put back onto the image is not rounded with it; a step of training works."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = network(scaling="arcsinh")
+        assert model.get_layer("lsst_scale").compute_dtype == "float32"
+        for weight in model.get_layer("s2_tail_conv").weights:
+            weight.assign(0 * weight)  # no step
+        given = np.full((1, 24, 24, 2), 2003.125, np.float32)  # bfloat16 knows 2000 and 2008
+        planes = keras.ops.convert_to_numpy(model({"lsst": given}))
+        np.testing.assert_array_equal(planes[:, 0], given)
+        model.compile("sgd", "mse", jit_compile=False)
+        model.train_on_batch({"lsst": given}, np.stack([given, given], axis=1))
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
 def test_planes_are_those_asked_for():
     model = zoo.build("edsr", TWO_BANDS, "cleaner", targets=("S2",), blocks=1, channels=4)
     assert model.output_shape == (None, 1, 24, 24, 2)
