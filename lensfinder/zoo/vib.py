@@ -40,6 +40,9 @@ class VibArguments(BaseModel):
         Objects trained on: minibatch-weighted sampling (`GaussianLatent`). None for the plain term.
     scaling : {"arcsinh", "image", "none"}
         Preprocessing inside the model: `ArcsinhStretch` is to be adapted, `ImageScale` is not.
+    positive : bool
+        Whether negative pixels count as dark. For images of light alone, which have none in
+        training; those of a cleaner do, and `ImageScale` would take the deepest for the sky.
     ranges : dict of str to (low, high) or None
         Physical values at network outputs 0 and 10, where the defaults do not fit.
     """
@@ -52,6 +55,7 @@ class VibArguments(BaseModel):
     flow_steps: int = Field(default=32, ge=0, le=256)
     dataset_size: int | None = Field(default=None, ge=1)
     scaling: Literal["arcsinh", "image", "none"] = "arcsinh"
+    positive: bool = False
     ranges: dict[str, tuple[float, float]] | None = Field(default=None, max_length=64)
 
 
@@ -96,8 +100,10 @@ def vib(contract, task: str, *, targets, arguments: VibArguments) -> keras.Model
     if min(arguments.filters) < 1 or max(arguments.filters) > 4096:
         raise ArchitectureError(f"filters must be 1 to 4096. Received: {arguments.filters}.")
     inputs = make_inputs(contract, smallest=SMALLEST)
-    features = []
-    for group, x in scaled(to_branches(inputs, contract), arguments.scaling).items():
+    given, features = to_branches(inputs, contract), []
+    if arguments.positive:
+        given = {name: keras.layers.ReLU(name=f"{name}_light")(x) for name, x in given.items()}
+    for group, x in scaled(given, arguments.scaling).items():
         features.append(_features(x, group, arguments.filters))
     x = join(features, "join")
     x = keras.layers.Conv2D(2 * arguments.latent, 1, name="code_conv")(x)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from toys import contract, images
+from toys import ONE, contract, images
 
 from lensfinder import zoo
 from lensfinder.errors import ArchitectureError
@@ -284,3 +284,18 @@ def test_the_joint_likelihood_of_parameters(tfp):
     assert np.all(joint_likelihood(model, shown, noise=noise) > found)
     with pytest.raises(ArchitectureError, match="Give `noise`"):
         joint_likelihood(model, shown)
+
+
+def test_negative_pixels_are_dark_if_asked():
+    shown = {name: np.abs(x) for name, x in images(ONE).items()}
+    holes = {name: np.where(x < 0.2, -5.0, x).astype("f4") for name, x in shown.items()}
+    filled = {name: np.where(x < 0.2, 0.0, x).astype("f4") for name, x in shown.items()}
+    answers = {}
+    for positive in (True, False):
+        keras.utils.set_random_seed(3)
+        words = {"filters": (4, 4, 4, 4, 8), "units": 8, "scaling": "image"}
+        model = zoo.build("vib", ONE, "finder", positive=positive, **words)
+        answers[positive] = [np.asarray(model(x, training=False)) for x in (shown, holes, filled)]
+    np.testing.assert_allclose(answers[True][0], answers[False][0], rtol=1e-6)
+    np.testing.assert_allclose(answers[True][1], answers[True][2], rtol=1e-6)
+    assert np.abs(answers[False][1] - answers[False][2]).max() > 1e-4
