@@ -36,6 +36,7 @@ from _schuldt_mocks import (
     simulated,
     test_sample,
 )
+from _schuldt_table import PUBLISHED_IMAGES, TARGETS, markdown
 from astropy.table import Table
 from safetensors.numpy import load_file
 
@@ -61,7 +62,6 @@ from lensfinder.zoo import fixed_predict, multiply_adds
 
 SEED = 20_210_401
 MOCKS = ("simulated", "natural", "flat")  # the latter two are painted
-TARGETS = ("x_lens", "y_lens", "e1", "e2", "theta_E")
 # Sections 4.1 and 4.3: median, upper and lower 1 sigma of predicted minus true; theta_E > 0.5",
 # weight 5 on theta_E. theta_E is Barkana's, lengths are in arcsec.
 PUBLISHED = {
@@ -79,15 +79,6 @@ PUBLISHED = {
         "e2": (0.01, 0.09, -0.08),
         "theta_E": (0.02, 0.21, -0.18),
     },
-}
-# Section 6, theta_E > 0.8": x and y of further images, arcsec, and their delays, as a fraction
-# (median, upper and lower 1 sigma); share of systems with another number of images
-PUBLISHED_IMAGES = {
-    "dx": (0.00, 0.29, -0.29),
-    "dy": (0.00, 0.32, -0.31),
-    "f_delay, uniform theta_E": (0.04, 0.27, -0.05),
-    "f_delay, natural theta_E": (0.01, 0.19, -0.12),
-    "count_differs": 0.078,
 }
 DELAYS_FROM = 0.8  # arcsec
 LEVELS = (0.5, 0.68, 0.95)
@@ -396,38 +387,6 @@ def as_in_the_paper(values) -> np.ndarray:
     q = np.maximum(Ellipticity(values[:, 2] * inside, values[:, 3] * inside).axis_ratio(), 0.1)
     values[:, 4] = theta_E_to_barkana(values[:, 4], q)
     return values
-
-
-def markdown(figures) -> str:
-    """The tables for a README."""
-    lines = []
-    for name, sample in figures["samples"].items():
-        lines += ["", f"| {name} | {' | '.join(TARGETS)} | training, s |", "|---" * 7 + "|"]
-        for title, row in sample["rows"].items():
-            lines.append(f"| {title} | {_cells(row['errors'])} | {row.get('train_s', '-')} |")
-            if "galaxy_alone" in row:
-                lines.append(f"| {title}, galaxy alone | {_cells(row['galaxy_alone'])} | - |")
-            if "images_and_delays" in row:
-                lines.append(f"| {title}, {_images(row['images_and_delays'])} |" + " |" * 6)
-            if "coverage" in row:
-                held = (f"{row['coverage'][target]['0.68']:.3f}" for target in TARGETS)
-                lines.append(f"| {title}, within 68 % | {' | '.join(held)} | - |")
-    for title, row in figures["published"].items():
-        lines.append(f"| paper, {title} | {_cells(row)} | - |")
-    return "\n".join(lines)
-
-
-def _images(found) -> str:
-    all_, told = found["all"], []
-    for name in ("dx", "dy", "f_delay"):
-        value = all_.get(name)
-        if value is not None:
-            told.append("{} {median:.2f} +{plus:.2f} -{minus:.2f}".format(name, **value))
-    return f"{', '.join(told)}; other numbers of images {100 * found['count_differs']:.1f} %"
-
-
-def _cells(found) -> str:
-    return " | ".join("{:.2f} {:+.2f} {:+.2f}".format(*found[name]) for name in TARGETS)
 
 
 if __name__ == "__main__":

@@ -247,6 +247,6 @@ def test_images_and_delays_of_right_answers_are_right(script):
     wrong = right + np.array([0, 0, 0, 0, 0.1])
     off = schuldt.images_and_delays(systems, wrong)["all"]
     assert off["dx"]["plus"] > 0.05, "a larger radius moves the others out"
-    words = schuldt._images(schuldt.images_and_delays(systems, wrong))
+    words = script("_schuldt_table").images_of(schuldt.images_and_delays(systems, wrong))
     assert "f_delay" in words
     assert "other numbers of images" in words

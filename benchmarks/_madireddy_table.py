@@ -1,0 +1,55 @@
+"""Table 2 of Madireddy et al. and what stands beside it, for a reader."""
+
+TARGETS = ("theta_E", "e1", "e2")
+# Table 2
+PUBLISHED = {
+    "psnr": {"S1-S2": 22.89, "S2-T2": 45.66, "S2-S3": 13.63, "S3-T3": 32.69},
+    "detect": {  # accuracy, AUC, precision, recall
+        "resnet on S1": (0.82, 0.81, 0.78, 0.74),
+        "resnet on S3": (0.99, 0.99, 0.99, 0.99),
+        "vib on S3": (0.99, 0.99, 0.99, 0.99),
+        "resnet on I3": (0.93, 0.96, 0.93, 0.92),
+        "vib on I3": (0.94, 0.97, 0.94, 0.93),
+    },
+    "model": {  # mean absolute error of parameters scaled to 0-1
+        "resnet on S1": 0.08,
+        "vib on S3": 0.01,
+        "flipout on S3": 0.09,
+        "vib on I3": 0.06,
+        "flipout on I3": 0.11,
+    },
+}
+
+
+def markdown(figures) -> str:
+    """The three parts for a README."""
+    paper = figures["published"]
+    lines = ["| PSNR, dB | ours | paper |", "|---|---|---|"]
+    for name, value in paper["psnr"].items():
+        lines.append(f"| {name} | {figures['psnr'][name]:.2f} | {value} |")
+    lines += ["", "| detect | accuracy | AUC | precision | recall | paper |", "|---" * 6 + "|"]
+    for name, found in figures["detect"].items():
+        ours = " | ".join("-" if value is None else f"{value:.3f}" for value in found.values())
+        lines.append(f"| {name} | {ours} | {', '.join(map(str, paper['detect'][name]))} |")
+    lines += ["", "| model | MAE | paper |", "|---|---|---|"]
+    for name, found in figures["model"].items():
+        lines.append(f"| {name} | {found['mae']:.3f} | {paper['model'][name]} |")
+    for title, key in (("wrong", "wrong_by_doubt"), ("MAE", "error_by_doubt")):
+        lines += ["", f"| {title} | metric | all | doubtful fifth | rest |", "|---" * 5 + "|"]
+        for name, metrics_ in figures[key].items():
+            for metric, found in metrics_.items():
+                cells = " | ".join(f"{value:.3f}" for value in found.values())
+                lines.append(f"| {name} | {metric} | {cells} |")
+    lines += ["", "| 68 % intervals hold | " + " | ".join(TARGETS) + " |", "|---" * 4 + "|"]
+    for name, found in figures["coverage"].items():
+        held = found.get("parameters")
+        cells = [f"{held[key]['coverage']['0.68']:.3f}" if held else "-" for key in TARGETS]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        "| light left of non-lenses | 1 % | 16 % | 50 % | 84 % | 99 % |",
+        "|---" * 6 + "|",
+    ]
+    for name, found in figures["non_lenses"]["shares"].items():
+        lines.append(f"| {name} | {' | '.join(f'{value:.3f}' for value in found.values())} |")
+    return "\n".join(lines)
