@@ -9,11 +9,12 @@ on one half of the lenses and measured on the other, beside posteriors that are 
 import numpy as np
 
 from lensfinder.errors import MetricError
-from lensfinder.predict import posterior_of_draws
+from lensfinder.posterior import Posterior
 from lensfinder.report.latent import latent_map, plot_latent, plot_latent_images
 from lensfinder.training.coverage import posterior_figures
 from lensfinder.training.spread_calibration import fit_spread
-from lensfinder.zoo import posterior_samples
+from lensfinder.zoo import fixed_predict, posterior_samples
+from lensfinder.zoo.decoder import Decoder, with_draws
 from lensfinder.zoo.vib import entropy, joint_likelihood, latent_codes, predict_draws
 
 DRAWS, FIFTH, SEED = 50, 0.2, 20_220_398
@@ -67,7 +68,9 @@ def modeller_doubts(model, images, truth, span, noise) -> dict:
 
 def modeller_coverage(model, images, truth, targets, noise) -> dict:
     """Coverage of the posterior of one half of the lenses, calibrated on the other."""
-    posterior = posterior_of_draws(draws_of(model, images), noise, targets)
+    decoder = Decoder(noise=tuple(map(float, noise)), draws=DRAWS)
+    answers = fixed_predict(with_draws(model, decoder), batch_size=64)(images)
+    posterior = Posterior.of(answers, targets)
     half = np.arange(len(truth)) % 2 == 0
     try:
         scales = fit_spread(posterior.rows(half), truth[half]).scales

@@ -118,8 +118,8 @@ ABLATIONS = {  # what is taken back
 
 SCALES = {
     "ci": Scale(SURVEY, 96, 64, 2, 1, 16, "B0", ("hjy",), ("none", "alternative"), 1, ("ours",)),
-    # a core trains 90 objects/s of the B0-half pair on 96 + 32 pixels (29 on 200 + 66, where 33,000
-    # passes through 1,440 objects taught no network anything): 40 minutes for each cell with VIS
+    # a core trains 90 objects/s of the B0-half pair on 96 + 32 pixels (29 on 200 + 66):
+    # 40 minutes for each cell with VIS
     "cpu": Scale(
         *(CENTRAL, 12_000, 10_000, 3, 10, 64, "B0-half"),
         ("hjy", "vis-repeated", "hjy-vis-repeated"),

@@ -7,9 +7,9 @@ multiply-adds in training, on the same fresh mocks, and are measured on one blin
 PSNR and SSIM as in the paper's table 2, and what becomes of the source's flux, for PSNR alone
 rewards a network that leaves faint arcs out.
 
-Scales: ``ci`` shows that the machinery runs, and its numbers mean nothing; ``cpu`` takes two hours
-of one core. Trainings stay in --work: call it again to go on, after a kill or after --minutes. With
---rows only some are trained, so that two processes can share the work.
+Scales: ``ci`` shows that the machinery runs, and its numbers mean nothing; ``cpu`` takes about two
+hours of one core. Trainings stay in --work: call it again to go on, after a kill or after
+--minutes. With --rows only some are trained, so that two processes can share the work.
 """
 
 from dataclasses import dataclass

@@ -5,11 +5,11 @@ import pytest
 from astropy import units as u
 
 import lensfinder
-from lensfinder.errors import ArgumentError, PresetError
+from lensfinder.errors import PresetError
 from lensfinder.lensing import Ellipticity
 from lensfinder.model import model, parameter_columns
 from lensfinder.posterior import Posterior, spread_names
-from lensfinder.predict import posterior_of, posterior_of_draws
+from lensfinder.predict import posterior_of
 from lensfinder.predict.readout import Limits
 from lensfinder.tables import read_table
 from lensfinder.zoo.calibration import Doubt, Spread
@@ -162,18 +162,3 @@ def test_a_search_fills_the_same_columns(unsure, tmp_path):
     alone = model(tiny.images(6), preset=unsure, report=False)
     for name in ("theta_E", "q_p16", "phi_std", "unsure"):
         np.testing.assert_array_equal(found[name], alone[name], err_msg=name)
-
-
-def test_draws_and_the_width_of_the_decoder_make_a_posterior(rng):
-    draws = rng.normal([1.0, -0.5], 0.3, (400, 3, 2))
-    posterior = posterior_of_draws(draws, [0.4, 0.1], ("theta_E", "e1"))
-    assert len(posterior) == 3
-    np.testing.assert_allclose(posterior.mean(), draws.mean(axis=0), rtol=1e-12)
-    # what the codes leave open, and what the decoder does
-    expected = np.sqrt(draws.var(axis=0) + np.square([0.4, 0.1]))
-    np.testing.assert_allclose(posterior.std(), expected, rtol=1e-12)
-    for wrong in ([0.4], [0.4, 0.0], [0.4, np.nan]):
-        with pytest.raises(ArgumentError, match="one positive width"):
-            posterior_of_draws(draws, wrong, ("theta_E", "e1"))
-    with pytest.raises(ArgumentError, match="make a posterior"):
-        posterior_of_draws(draws[0], [0.4, 0.1], ("theta_E", "e1"))

@@ -9,7 +9,7 @@ from lensfinder.predict.fitting import Fitting
 from lensfinder.predict.images import batches, cutouts_of
 from lensfinder.predict.network import BATCH_SIZE, Answers, Network, Rows
 from lensfinder.predict.own import OwnNetwork
-from lensfinder.predict.posteriors import posterior_of, posterior_of_draws
+from lensfinder.predict.posteriors import posterior_of
 from lensfinder.predict.readout import Readout
 from lensfinder.predict.run import Listener, Run, command_line, listeners, metadata, page_path
 
@@ -32,5 +32,4 @@ __all__ = [
     "metadata",
     "page_path",
     "posterior_of",
-    "posterior_of_draws",
 ]

@@ -1,50 +1,9 @@
-"""The posterior of each lens, from one preset, from an ensemble of them, or from draws."""
+"""The posterior of each lens, from one preset or from an ensemble of them."""
 
-import numpy as np
-
-from lensfinder.errors import ArgumentError, PresetError
+from lensfinder.errors import PresetError
 from lensfinder.posterior import Posterior
 from lensfinder.zoo import Preset, fixed_predict, open_preset
 from lensfinder.zoo.predict import BATCH_SIZE
-
-
-def posterior_of_draws(draws, noise, targets) -> Posterior:
-    """Posteriors of lenses from answers drawn by a network whose decoder has a fixed width.
-
-    The mixture over draws, of codes (`lensfinder.zoo.vib.predict_draws`) or of the last layer's
-    weights (`lensfinder.zoo.posterior_samples`), of the Gaussians that the loss assumed: its
-    likelihood averaged over what the network does not know (Madireddy et al. 2022, section 3.3).
-
-    Parameters
-    ----------
-    draws : array (S, N, P)
-        Answers, in the targets' units.
-    noise : array (P,)
-        Standard deviations of the decoder, in the same units: the ``noise`` of a recipe's
-        ``gaussian_decoder`` times the range of each target.
-    targets : sequence of str
-        The P parameters.
-
-    Returns
-    -------
-    Posterior
-        Of N lenses, with S equal components.
-
-    Raises
-    ------
-    ArgumentError
-        If the shapes do not fit, or a width is not positive.
-    """
-    draws, noise = np.asarray(draws, np.float64), np.asarray(noise, np.float64)
-    fits = draws.ndim == 3 and len(draws) and noise.shape == (draws.shape[-1],) == (len(targets),)
-    if not fits or not (noise > 0).all():
-        raise ArgumentError(
-            f"Draws (S, N, {len(targets)}) and one positive width for each of {tuple(targets)} "
-            f"make a posterior. Received: draws {draws.shape}, noise {noise}."
-        )
-    weights = np.full(draws.shape[:2], 1.0 / len(draws))
-    factors = np.broadcast_to(np.diag(noise), (*draws.shape, len(targets)))
-    return Posterior(tuple(targets), weights, draws, factors)
 
 
 def posterior_of(presets, images, *, batch_size: int = BATCH_SIZE) -> Posterior:
