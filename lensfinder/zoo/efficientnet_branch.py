@@ -10,9 +10,10 @@ import keras
 import numpy as np
 
 from lensfinder.errors import ArchitectureError, UntrustedArtefactError
+from lensfinder.zoo.efficientnet_lite import LITE, free_efficientnet, lite_network, load_lite
 from lensfinder.zoo.weights import array_of
 
-VARIANTS = ("B0-half", "B0", "B1", "B2", "B3", "B4", "B5", "B6", "B7")
+VARIANTS = ("B0-half", LITE, "B0", "B1", "B2", "B3", "B4", "B5", "B6", "B7")
 HALF = "B0-half"  # half the width and half the depth of B0: a third of its time on a CPU
 FIRST_LAYER = "stem_conv_pad"  # what follows the scaling layers in keras.applications
 _NOT_READABLE = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError)
@@ -24,7 +25,7 @@ def reference_network(variant: str, shape) -> keras.Model:
     Parameters
     ----------
     variant : str
-        "B0" to "B7", or "B0-half".
+        "B0" to "B7", "B0-half" or "Lite0".
     shape : tuple of int
         (H, W, channels).
 
@@ -33,9 +34,8 @@ def reference_network(variant: str, shape) -> keras.Model:
     keras.Model
         The network, with its scaling layers.
     """
-    make = (
-        _half_network if variant == HALF else getattr(keras.applications, f"EfficientNet{variant}")
-    )
+    own = {HALF: _half_network, LITE: lite_network}
+    make = own.get(variant) or getattr(keras.applications, f"EfficientNet{variant}")
     with warnings.catch_warnings():
         # a hint about ImageNet; here the number of channels is the number of bands
         warnings.filterwarnings(
@@ -46,14 +46,7 @@ def reference_network(variant: str, shape) -> keras.Model:
 
 def _half_network(**options):
     """Scaled down by the paper's own rule (Tan & Le 2019, equation 3), for machines without GPU."""
-    try:
-        # keras exports the scaled-up variants only
-        from keras.src.applications.efficientnet import EfficientNet
-    except ImportError as error:
-        raise ArchitectureError(
-            f"This Keras has no EfficientNet of free width. Use keras 3.15, not {HALF}."
-        ) from error
-    return EfficientNet(
+    return free_efficientnet().EfficientNet(
         width_coefficient=0.5,
         depth_coefficient=0.5,
         default_size=224,
@@ -69,7 +62,7 @@ def efficientnet_branch(variant: str, shape, group: str) -> keras.Model:
     Parameters
     ----------
     variant : str
-        "B0" to "B7", or "B0-half".
+        "B0" to "B7", "B0-half" or "Lite0".
     shape : tuple of int
         (H, W, channels).
     group : str
@@ -112,7 +105,7 @@ def _renamed(layer, group: str):
 
 
 def load_imagenet(branches: dict, variant: str, path, *, sha256: str | None = None) -> None:
-    """Start branches from a file of keras.applications' ImageNet weights without top.
+    """Start branches from a file of ImageNet weights without top.
 
     The file is checked and loaded into a network that is then thrown away; the branches change only
     after everything was found right.
@@ -122,9 +115,10 @@ def load_imagenet(branches: dict, variant: str, path, *, sha256: str | None = No
     branches : dict of str to keras.Model
         Branches from `efficientnet_branch`, by group.
     variant : str
-        "B0" to "B7".
+        "B0" to "B7", or "Lite0".
     path : str or Path
-        A ``*_notop.h5`` (as Keras publishes them) or ``.weights.h5`` file.
+        A ``*_notop.h5`` (as Keras publishes them) or ``.weights.h5`` file; for Lite0 the
+        safetensors of `lensfinder.zoo.efficientnet_lite.load_lite`.
     sha256 : str or None
         What the file must hash to.
 
@@ -144,6 +138,21 @@ def load_imagenet(branches: dict, variant: str, path, *, sha256: str | None = No
             )
     shape = next(iter(branches.values())).input_shape[1:]
     reference = reference_network(variant, shape)
+    if variant == LITE:
+        load_lite(reference, path, sha256=sha256)
+    else:
+        _load_keras_file(reference, variant, path, sha256)
+    for weight in reference.weights:
+        if not np.all(np.isfinite(array_of(weight))):
+            raise UntrustedArtefactError(f"{path.name} holds values that are not finite.")
+    for group, branch in branches.items():
+        for layer in branch.layers:
+            if layer.weights:
+                layer.set_weights(reference.get_layer(_original(layer.name, group)).get_weights())
+
+
+def _load_keras_file(reference, variant, path, sha256) -> None:
+    """A file of keras.applications into a network that nobody uses yet."""
     _check_file(path, reference, sha256)
     try:
         with warnings.catch_warnings():
@@ -155,13 +164,6 @@ def load_imagenet(branches: dict, variant: str, path, *, sha256: str | None = No
             f"{path.name} does not hold the weights of EfficientNet{variant} without top. "
             f"Give the notop file of the same variant. Keras says: {error}"
         ) from error
-    for weight in reference.weights:
-        if not np.all(np.isfinite(array_of(weight))):
-            raise UntrustedArtefactError(f"{path.name} holds values that are not finite.")
-    for group, branch in branches.items():
-        for layer in branch.layers:
-            if layer.weights:
-                layer.set_weights(reference.get_layer(_original(layer.name, group)).get_weights())
 
 
 def _original(name: str, group: str) -> str:

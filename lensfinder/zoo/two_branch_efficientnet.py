@@ -21,7 +21,8 @@ class TwoBranchArguments(BaseModel):
     Attributes
     ----------
     variant : str
-        "B0" to "B7", or "B0-half" for machines without a GPU; the paper's choice is "B2".
+        "B0" to "B7", or for machines without a GPU "B0-half" or "Lite0" (B0 without squeeze and
+        excitation); the paper's choice is "B2".
     clip : {"alternative", "challenge", "none"}
         Scheme of the `ContrastClip`.
     channels : {"repeat", "zeros", "native"}
@@ -33,6 +34,7 @@ class TwoBranchArguments(BaseModel):
     imagenet_weights : str or None
         A file of keras.applications' "notop" weights to start every branch from, or "download" for
         the one that Keras publishes (`lensfinder.zoo.imagenet`): fetched once, then in the cache.
+        For "Lite0" a file that ``benchmarks/lite_weights.py`` wrote.
     imagenet_sha256 : str or None
         What that file must hash to.
     """
