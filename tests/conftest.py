@@ -48,22 +48,34 @@ def shared_data():
     return folder
 
 
+_LOCAL = ("127.0.0.1", "::1", "localhost", "", None)  # None: any address of this machine
+
+
 @pytest.fixture(autouse=True)
-def _offline(monkeypatch):
-    """No test may reach the network; a server on this machine is fine."""
-    connect = socket.socket.connect
+def offline(monkeypatch):
+    """No test may reach the network; a server on this machine is fine (RELIABILITY A10).
+
+    Every command of `lensfinder` is called in some test, with its presets on this machine. An
+    attempt fails the test even where the code under test has caught the error.
+    """
+    connect, look_up, tried = socket.socket.connect, socket.getaddrinfo, []
+
+    def refuse(address):
+        tried.append(address)
+        raise OSError(f"A test tried to reach the network: {address}.")
 
     def guarded(self, address):
-        local = self.family == getattr(socket, "AF_UNIX", None) or address[0] in (
-            "127.0.0.1",
-            "::1",
-            "localhost",
-        )
-        if not local:
-            raise AssertionError(f"A test tried to reach the network: {address}.")
+        if isinstance(address, tuple) and address[0] not in _LOCAL:
+            refuse(address)
         return connect(self, address)
 
+    def guarded_look_up(host, *args, **options):
+        return refuse(host) if host not in _LOCAL else look_up(host, *args, **options)
+
     monkeypatch.setattr(socket.socket, "connect", guarded)
+    monkeypatch.setattr(socket, "getaddrinfo", guarded_look_up)
+    yield tried
+    assert tried == [], f"A test tried to reach the network: {tried}."
 
 
 def pytest_configure(config):

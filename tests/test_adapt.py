@@ -109,6 +109,42 @@ def test_its_contract_is_checked_at_every_prediction(made, changes, status):
     assert np.isnan(table["p_lens"]).all()
 
 
+def test_bands_are_known_by_name_in_whatever_order_they_come(base, made, tmp_path):
+    """RELIABILITY D5: a wrong order of bands cannot get in, at training or at prediction."""
+    preset = made[0]
+    objects = rings(6, seed=9)
+    straight = find(cutouts(objects), preset=str(preset.folder), report=False)["p_lens"]
+    turned = [
+        Cutout(
+            id=c.id,
+            bands={name: c.bands[name] for name in "irgu"},
+            pixel_scales=c.pixel_scales,
+            units=c.units,
+        )
+        for c in cutouts(objects)
+    ]
+    again = find(turned, preset=str(preset.folder), report=False)["p_lens"]
+    np.testing.assert_array_equal(again, straight)
+    # the same training images with their planes the other way round, and said to be so
+    group = GroupContract(name="kids", bands=("i", "r", "g", "u"), stamp=25, pixel_scale=0.2)
+    objects = rings()
+    other = Labelled(
+        InputContract(survey="ground", groups=(group,)),
+        objects.ids,
+        {"kids": objects.images["kids"][..., ::-1]},
+        objects.y,
+    )
+    how = {"view": View(bands={"VIS": "r"}), "tuning": QUICK}
+    twin = adapt(base, other, tmp_path / "twin", **how)
+    images = {"kids": rings(8, seed=7).select({"kids": ["r"]}).images["kids"]}
+    one, two = (zoo.fixed_predict(p.load(), batch_size=8)(images) for p in (preset, twin))
+    np.testing.assert_array_equal(one, two)
+    # the control: planes in that order under the old names are another training
+    wrong = Labelled(GROUND, objects.ids, other.images, objects.y)
+    astray = adapt(base, wrong, tmp_path / "astray", **how)
+    assert not np.array_equal(zoo.fixed_predict(astray.load(), batch_size=8)(images), one)
+
+
 def test_it_says_what_it_was_adapted_from_and_what_was_measured(made):
     preset, _, _, said = made
     figures = preset.metrics

@@ -7,6 +7,7 @@ import importlib.metadata
 import inspect
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import zipfile
@@ -296,6 +297,22 @@ def test_two_tests_of_one_file_never_share_a_name():
         names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
         twice = {name for name in names if names.count(name) > 1}
         assert not twice, f"{path.name}: the later one hides the earlier: {twice}"
+
+
+def test_an_attempt_to_reach_the_network_fails_a_test_even_if_caught(offline):
+    """The control of RELIABILITY A10: the guard that every test runs under sees what it should."""
+    for attempt in (
+        lambda: socket.create_connection(("192.0.2.1", 80), timeout=1),
+        lambda: socket.create_connection(("models.example", 80), timeout=1),
+        lambda: socket.getaddrinfo("models.example", 80),
+    ):
+        with pytest.raises(OSError, match="tried to reach the network"):
+            attempt()
+    assert len(offline) == 3
+    offline.clear()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname(), timeout=5).close()
+    assert offline == []
 
 
 def test_no_file_is_longer_than_a_person_can_hold():

@@ -250,7 +250,7 @@ def test_default_is_the_papers_choice():
         "alternative",
         "repeat",
     )
-    assert ("B0-half", *(f"B{n}" for n in range(8))) == VARIANTS
+    assert ("B0-half", "Lite0", *(f"B{n}" for n in range(8))) == VARIANTS
 
 
 def test_half_of_b0_is_the_same_network_with_fewer_filters_and_blocks():

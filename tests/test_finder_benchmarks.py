@@ -1,0 +1,175 @@
+"""What the benchmarks of finders compute, on answers that are known; and that they run."""
+
+import hashlib
+import importlib
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from lensfinder.data import Labelled
+from tests import tiny
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """A benchmark by its name, imported as it is run."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
+
+
+# --- table 1 of Bom et al. 2022 -------------------------------------------------------------------
+def fold(folder, losses, area):
+    folder.mkdir(parents=True)
+    history = [
+        {"val_loss": loss, "seconds": 2.0, "objects_per_second": 50.0, "epoch": k + 1}
+        for k, loss in enumerate(losses)
+    ]
+    (folder / "history.json").write_text(json.dumps(history))
+    figures = {"roc_auc": area, "precision_recall_auc": 0.5, "f_beta": 0.5}
+    figures |= {"tpr_at_fpr_0.01": 0.1, "tpr_at_fpr_0.001": None}
+    (folder / "blind.json").write_text(json.dumps(figures))
+    return folder
+
+
+def test_a_cell_is_mean_and_deviation_over_folds_of_their_best_epochs(script, tmp_path):
+    bench = script("bom2022")
+    folds = [
+        fold(tmp_path / "0", [0.7, 0.6, 0.65], 0.8),
+        fold(tmp_path / "1", [0.7, 0.69], 0.9),
+    ]
+    found = bench.cell(folds, blind=None)
+    assert found["roc_auc"] == 0.85
+    assert found["roc_auc_std"] == pytest.approx(0.0707, abs=1e-4)
+    assert found["tpr_at_fpr_0.001"] is None  # too few non-lenses: not a number, and not zero
+    assert (found["epochs"], found["best_epochs"]) == ([3, 2], [2, 2])
+    assert (found["train_s"], found["objects_seen"]) == (10.0, 500)
+    assert found["fall_of_validation_loss"] == pytest.approx((0.1 + 0.01) / 2)
+
+
+def test_every_cell_has_its_published_figures(script):
+    bench = script("bom2022")
+    scale = bench.SCALES["paper"]
+    cells = [f"{variant}-{clip}" for variant in scale.variants for clip in scale.clippings]
+    assert len(cells) == 18
+    best = bench.published("hjy-vis-repeated-alternative")  # the abstract's 0.8295 +- 0.0088
+    assert (best["roc_auc"], best["roc_auc_std"], best["f_beta"]) == (0.8295, 0.0088, 0.99207)
+    found = {**dict.fromkeys(bench.FIGURES, 0.5), "objects_seen": 10, "train_s": 3.0}
+    figures = {"table_1": {c: {**found, "published": bench.published(c)} for c in cells}}
+    text = bench.markdown({**figures, "ours": {"ours": found}})
+    assert "| hjy-none | 0.500 | 0.499 +- 0.001 |" in text
+    assert text.count("| ours |") == 1
+
+
+def test_each_ablation_takes_one_choice_back(script):
+    bench = script("bom2022")
+    scale = bench.SCALES["paper"]
+    recipes = {name: bench.our_recipe(change, scale) for name, change in bench.ABLATIONS.items()}
+    plain = {name: recipe.model_dump(mode="json") for name, recipe in recipes.items()}
+    for name, recipe in plain.items():
+        different = {key for key in recipe if recipe[key] != plain[bench.STORED][key]}
+        assert len(different) == (0 if name in (bench.FRESH, bench.STORED) else 1), name
+
+
+def test_what_the_papers_branches_start_from_is_said(script, tmp_path):
+    bench = script("bom2022")
+    file = tmp_path / "lite0.safetensors"
+    file.write_bytes(b"weights")
+    assert bench.start(None) == "random weights (the paper: ImageNet)"
+    assert bench.start(file) == f"ImageNet, SHA-256 {hashlib.sha256(b'weights').hexdigest()}"
+    recipe = bench.paper_recipe("hjy-none", bench.SCALES["cpu"], file)
+    assert recipe.network.arguments["imagenet_weights"] == str(file)
+    assert recipe.network.arguments["variant"] == "Lite0"
+
+
+@pytest.mark.slow
+def test_table_1_runs_from_mocks_to_numbers(script, monkeypatch, tmp_path):
+    bench = script("bom2022")
+    small = bench.Scale(
+        *("euclid-vis-nisp-central", 32, 20, 2, 1, 8, "B0-half", ("hjy",), ("none",), 1, 1),
+        *((bench.FRESH, bench.STORED), 16),
+    )
+    monkeypatch.setitem(bench.SCALES, "ci", small)
+    options = SimpleNamespace(scale="ci", minutes=None, workers=1, imagenet=None, cells=None)
+    found = bench.run(tmp_path, options)
+    assert list(found["table_1"]) == ["hjy-none"]
+    assert list(found["ours"]) == [bench.FRESH, bench.STORED]
+    for figures in (*found["table_1"].values(), *found["ours"].values()):
+        assert 0 <= figures["roc_auc"] <= 1
+        assert figures["epochs"] == [1, 1]
+    assert found["ours"][bench.FRESH]["objects_seen"] == pytest.approx(32, abs=1)
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("best.safetensors")}
+    assert len(before) == 6
+    assert bench.run(tmp_path, options) == found  # all of it was done
+    assert before == {p: p.stat().st_mtime_ns for p in before}
+
+
+# --- figure 12: adaptation ------------------------------------------------------------------------
+def test_images_to_train_on_and_to_stop_by_are_apart_and_even(script):
+    bench = script("adaptation")
+    label = np.array([1.0] * 30 + [0.0] * 50, np.float32)[:, None]
+    ids = tuple(f"{i}" for i in range(80))
+    pool = Labelled(tiny.contract(), ids, tiny.images(80), label)
+    train, stop = bench.chosen(pool, 20, np.random.default_rng(0))
+    assert not set(train.ids) & set(stop.ids)
+    for part in (train, stop):
+        assert len(part) == 20
+        assert part.y.sum() == 10
+    again = bench.chosen(pool, 20, np.random.default_rng(0))[0]
+    assert again.ids == train.ids
+
+
+def test_the_curve_is_mean_and_deviation_over_repeats(script):
+    bench = script("adaptation")
+    rows = [dict.fromkeys(bench.FIGURES, value) for value in (0.5, 0.7)]
+    found = bench.summary(rows)
+    assert (found["roc_auc_mean"], found["roc_auc_std"]) == (0.6, 0.1414)
+    figures = bench.figures_of(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.3, 0.4]))
+    assert figures == {"roc_auc": 1.0, "precision_recall_auc": 1.0, "f_beta": 1.0}
+
+
+# --- figure 11: the detection limit ---------------------------------------------------------------
+def test_the_curve_of_figure_11_is_summed_up_lens_by_lens(script):
+    bench = script("detection_limit")
+    lines = [
+        {"low": 10, "high": 20, "lenses": 30, "roc_auc": 0.5, "roc_auc_std": 0.1},
+        {"low": 20, "high": 30, "lenses": 10, "roc_auc": 0.7, "roc_auc_std": 0.1},
+        {"low": 30, "high": 40, "lenses": 5, "roc_auc": 0.8, "roc_auc_std": 0.1},
+        {"low": 70, "high": 80, "lenses": 4, "roc_auc": float("nan"), "roc_auc_std": float("nan")},
+    ]
+    assert bench.summary(lines) == {"below 30": 0.55, "30 to 70": 0.8, "above 70": None}
+    assert "| 30-40 | 5 | 0.800 +- 0.100 |" in bench.markdown({"below": lines, "non_lenses": lines})
+
+
+# --- figure 9: explanations -----------------------------------------------------------------------
+def test_the_top_region_is_measured_against_the_arc_and_against_chance(script):
+    bench = script("explain")
+    labels = np.repeat(np.arange(1, 5).reshape(2, 2), 4, axis=0).repeat(4, axis=1)  # four squares
+    regions = SimpleNamespace(
+        labels=labels,
+        sums=lambda values: np.bincount(labels.ravel(), values.ravel().astype(float))[1:],
+    )
+    arc, other = labels == 2, labels == 3
+    arc[:, 7] = False  # three quarters of the region
+    row, missed = (
+        bench.on_the_arc(
+            SimpleNamespace(
+                regions=regions, top=lambda kind, k=k: [k], stability=lambda kind: 1.0, fit_r2=0.9
+            ),
+            arc,
+            other,
+        )
+        for k in (1, 0)
+    )
+    assert row["touches"]
+    assert row["most_is_arc"]
+    assert row["share_of_the_region"] == 0.75
+    assert row["chance_any_region"] == row["chance_by_area"] == 0.25
+    assert not row["touches_the_arc_of_another"]
+    assert not missed["touches"]
+    found = bench.summary([row, missed])
+    assert (found["touches"], found["touches_std"]) == (0.5, 0.3536)
