@@ -17,6 +17,7 @@ from lensfinder.predict import (
     cutouts_of,
     listeners,
     metadata,
+    modeller_of,
     page_path,
 )
 from lensfinder.predict.stages import front_columns, stage_options, stages
@@ -77,8 +78,9 @@ def find(
         Lenses per image where the images come from, e.g. 0.001: ``p_lens`` is then the probability
         for so rare lenses. By default it is that for the sample the preset was calibrated on, about
         half of it lenses. The ranks are the same.
-    model : None, bool, str or path
-        Whether candidates are modelled: True for the default preset, or the preset's name.
+    model : None, bool, str, path, or sequence of them
+        Whether candidates are modelled: True for the default preset, or the preset's name; or those
+        of an ensemble (`lensfinder.predict.Ensemble`).
     clean : None, bool, str, path or OwnNetwork
         Whether noise and lens light are taken off first, for networks that were trained on sources
         alone: True for the default cleaner, or a preset. The networks and the page are then shown
@@ -136,7 +138,7 @@ def find(
     network = Network(preset, "finder", batch_size=batch_size)
     posterior = _posterior(network, prevalence)
     modeller_name = MODELLER if model is True else model or None
-    modeller = modeller_name and Network(modeller_name, "modeller", batch_size=batch_size)
+    modeller = modeller_name and modeller_of(modeller_name, batch_size=batch_size)
     cleaner, files = stages(clean, denoiser, cleaned, batch_size=batch_size, overwrite=overwrite)
     front = {"cleaner": cleaner, "mask_blobs": mask_blobs}
     if cleaner or mask_blobs or multi_scale:

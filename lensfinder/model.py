@@ -17,6 +17,7 @@ from lensfinder.predict import (
     cutouts_of,
     listeners,
     metadata,
+    modeller_of,
     page_path,
 )
 from lensfinder.predict.stages import front_columns, stage_options, stages
@@ -53,9 +54,11 @@ def model(
     images : path, sequence of paths, iterable of Cutout, or dict of str to array (N, H, W, bands)
         Files, folders and globs; or cutouts; or arrays per group, in e-/s (the contract's unit),
         row 0 at the bottom.
-    preset : str, path or OwnNetwork
+    preset : str, path or OwnNetwork, or sequence of them
         The network, or the folder of one; or a Keras model of your own
-        (`lensfinder.predict.OwnNetwork`), as for the cleaner.
+        (`lensfinder.predict.OwnNetwork`), as for the cleaner. Of several with posteriors, such as
+        those of all folds, the answers are mixed (`lensfinder.predict.Ensemble`): what they
+        disagree on is then part of the spread. An ensemble has no column ``unsure``.
     output : path or None
         Where to write the table: ``.ecsv``, ``.fits``, ``.parquet`` or ``.csv``.
     ids : sequence of str or None
@@ -113,7 +116,7 @@ def model(
     page = page_path(report, output)
     if page is not None:
         refuse_existing(page, overwrite)
-    network = Network(preset, "modeller", batch_size=batch_size)
+    network = modeller_of(preset, batch_size=batch_size)
     cleaner, files = stages(clean, denoiser, cleaned, batch_size=batch_size, overwrite=overwrite)
     if cleaner or mask_blobs:
         front = {"cleaner": cleaner, "mask_blobs": mask_blobs, "files": files}

@@ -34,7 +34,9 @@ def find(
         float | None, typer.Option(help="Lenses per image where these come from, e.g. 0.001.")
     ] = None,
     model: Annotated[bool, typer.Option("--model", help="Also model the candidates.")] = False,
-    modeller: Annotated[str | None, typer.Option(help="Preset that models them.")] = None,
+    modeller: Annotated[
+        list[str] | None, typer.Option(help="Preset that models them; several: an ensemble.")
+    ] = None,
     clean: options.Clean = None,
     denoiser: options.Denoiser = None,
     cleaned: options.Cleaned = None,
@@ -82,7 +84,7 @@ def find(
 def model(
     images: options.Images,
     output: options.Output = Path("parameters.ecsv"),
-    preset: options.Preset = None,
+    preset: options.Members = None,
     clean: options.Clean = None,
     denoiser: options.Denoiser = None,
     cleaned: options.Cleaned = None,
@@ -111,7 +113,7 @@ def model(
             report=report,
             overwrite=overwrite,
             watch=[counter],
-            **options.given(preset=preset, batch_size=batch_size),
+            **options.given(preset=preset or None, batch_size=batch_size),
         )
     _summary(table, output, report)
 

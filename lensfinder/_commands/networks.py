@@ -31,6 +31,10 @@ def train(
         str | None,
         typer.Option(help="With --folds: column to share out, such as lens_id of painted mocks."),
     ] = None,
+    presets: Annotated[
+        bool,
+        typer.Option("--presets", help="With --folds: write every fold's network as a preset."),
+    ] = False,
     zoo: Annotated[
         bool,
         typer.Option("--zoo", help="Measure it at last; write its preset if that is better now."),
@@ -47,7 +51,8 @@ def train(
 ) -> None:
     """Train a recipe, or go on with a training that was interrupted."""
     if zoo:
-        if not resume or any(x is not None for x in (folds, objects, shards, procedure, split_by)):
+        alone = (folds, objects, shards, procedure, split_by, presets or None)
+        if not resume or any(option is not None for option in alone):
             raise typer.BadParameter("--zoo goes on with what is there, and knows no folds.")
         _zoo(recipe, output, minutes, workers, fit_schedule, precision, replace)
     if output is None:
@@ -65,11 +70,15 @@ def train(
             procedure=procedure,
             split_by=split_by,
         )
-        _cross_validate(recipe, output, folds=folds, resume=resume, **given)
+        finished = _cross_validate(recipe, output, folds=folds, resume=resume, **given)
+        if presets and finished:
+            with quietly():
+                from lensfinder.training import fold_presets
+            fold_presets(output, note=typer.echo)
         return
-    if any(option is not None for option in (objects, shards, procedure, split_by)):
+    if presets or any(option is not None for option in (objects, shards, procedure, split_by)):
         raise typer.BadParameter(
-            "These go with --folds only: --objects, --shards, --procedure, --split-by."
+            "These go with --folds only: --objects, --shards, --procedure, --split-by, --presets."
         )
     with quietly():
         from lensfinder.training import train as run
@@ -95,7 +104,7 @@ def _zoo(recipe, output, minutes, workers, fit_schedule, precision, replace) -> 
     raise typer.Exit(run([*line, *(key for key, asked in flags.items() if asked)]))
 
 
-def _cross_validate(recipe, output, *, folds, **given) -> None:
+def _cross_validate(recipe, output, *, folds, **given) -> bool:
     with quietly():
         from lensfinder.training import cross_validate as run
     result = run(recipe, output, folds=folds, **given)
@@ -116,6 +125,7 @@ def _cross_validate(recipe, output, *, folds, **given) -> None:
         )
     done = f"{len(result.folds)} of {folds} folds"
     typer.echo(f"{'finished' if result.finished else f'to be resumed ({done})'}  {result.folder}")
+    return result.finished
 
 
 @options.block("fitting", options.fitting)

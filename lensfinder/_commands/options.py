@@ -12,6 +12,10 @@ from lensfinder._commands.quiet import quietly
 
 Images = Annotated[list[str], typer.Argument(help="FITS, HDF5 or npz files, folders, patterns.")]
 Preset = Annotated[str | None, typer.Option(help="See `lensfinder models list`; or a folder.")]
+Members = Annotated[
+    list[str] | None,
+    typer.Option(help="See `lensfinder models list`; or a folder. Several: an ensemble."),
+]
 Layout = Annotated[str | None, typer.Option(help="How other people's files are laid out.")]
 Resample = Annotated[
     bool, typer.Option("--resample", help="Resample other pixel scales; flux is conserved.")

@@ -5,6 +5,7 @@ Everything streams: at most one batch of cutouts is held, however many there are
 
 from lensfinder.predict.chain import Chain
 from lensfinder.predict.cleaner import Cleaner
+from lensfinder.predict.ensemble import Ensemble, modeller_of
 from lensfinder.predict.fitting import Fitting
 from lensfinder.predict.images import batches, cutouts_of
 from lensfinder.predict.network import BATCH_SIZE, Answers, Network, Rows
@@ -18,6 +19,7 @@ __all__ = [
     "Answers",
     "Chain",
     "Cleaner",
+    "Ensemble",
     "Fitting",
     "Listener",
     "Network",
@@ -30,6 +32,7 @@ __all__ = [
     "cutouts_of",
     "listeners",
     "metadata",
+    "modeller_of",
     "page_path",
     "posterior_of",
 ]

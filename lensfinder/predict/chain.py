@@ -36,7 +36,7 @@ class Chain:
 
     Attributes
     ----------
-    preset, contract, batch_size, keras_model
+    preset, contract, batch_size, keras_model, outputs, calibration
         Those of the network. Its images are the cleaner's.
 
     Raises
@@ -60,6 +60,7 @@ class Chain:
         self.mask_blobs, self.multi_scale = mask_blobs, multi_scale
         self.preset, self.contract = network.preset, network.contract
         self.batch_size, self.keras_model = network.batch_size, network.keras_model
+        self.outputs, self.calibration = network.outputs, network.calibration
         self._overwrite = overwrite
         self._rarity = Rarity.of(network.keras_model)
         if multi_scale and self.preset.task != "finder":

@@ -56,6 +56,21 @@ class Network:
         If the preset is for another task.
     UnknownNameError, UntrustedArtefactError
         If there is no such preset, or its files are not what they should be.
+
+    Attributes
+    ----------
+    preset : Preset or OwnNetwork
+        What it is.
+    contract : InputContract
+        What it takes.
+    batch_size : int
+        Objects per step.
+    keras_model : keras.Model
+        The network itself.
+    outputs : int
+        Of a network without planes, numbers per image.
+    calibration : Calibration or None
+        What its preset says of its answers.
     """
 
     def __init__(self, name, task: str, *, batch_size: int = BATCH_SIZE):
@@ -74,6 +89,8 @@ class Network:
         self.contract = self.preset.contract
         self.batch_size = int(batch_size)
         self.keras_model = self.preset.load()
+        self.outputs = self.keras_model.output_shape[-1]
+        self.calibration = self.preset.config.calibration
         # XLA is off on purpose: on a GPU it moves scores by 1e-2, and thresholds with them
         self._predict = fixed_predict(
             self.keras_model, batch_size=self.batch_size, jit_compile=False

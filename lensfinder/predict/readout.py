@@ -63,7 +63,7 @@ class Readout:
 
     Parameters
     ----------
-    network : Network
+    network : Network, Ensemble or Chain
         The modeller.
 
     Attributes
@@ -76,10 +76,9 @@ class Readout:
 
     def __init__(self, network: Network):
         self._targets = network.preset.targets
-        width = network.keras_model.output_shape[-1]
-        self._unsure = has_posterior(np.empty((0, width)), self._targets)
+        self._unsure = has_posterior(np.empty((0, network.outputs)), self._targets)
         self.names = (*self._targets, *(spread_names(self._targets) if self._unsure else ()))
-        calibration = network.preset.config.calibration
+        calibration = network.calibration
         limits = () if calibration is None else calibration.limits
         self.limits = Limits(
             dict(zip(self._targets, limits, strict=False)), getattr(calibration, "doubt", None)

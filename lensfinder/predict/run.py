@@ -119,7 +119,7 @@ def command_line(verb: str, images, options: Mapping) -> str:
     images : object
         What the user gave; arrays and cutouts are named in angle brackets.
     options : mapping of str to value
-        Options; those that are None or False are left out.
+        Options; those that are None or False are left out, a list's are named one by one.
 
     Returns
     -------
@@ -138,9 +138,9 @@ def command_line(verb: str, images, options: Mapping) -> str:
     for name, value in options.items():
         if value is None or value is False:
             continue
-        words.append("-o" if name == "output" else f"--{name.replace('_', '-')}")
-        if value is not True:
-            words.append(str(value))
+        flag = "-o" if name == "output" else f"--{name.replace('_', '-')}"
+        for each in value if isinstance(value, list | tuple) else [value]:
+            words += [flag] if each is True else [flag, str(each)]
     return shlex.join(words)
 
 

@@ -13,6 +13,7 @@ _HOMES = {
     "TrainingResult": "loop",
     "cross_validate": "crossval",
     "CrossValidation": "crossval",
+    "fold_presets": "fold_networks",
     "grid_search": "grid",
     "GridSearch": "grid",
     "RAdam": "radam",

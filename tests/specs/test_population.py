@@ -25,6 +25,7 @@ NAMES = {
     "pearson2019-test",
     "pearson2019-train",
     "unlensed-galaxies",
+    "lenses-apart",
     "varied-lenses",
 }
 

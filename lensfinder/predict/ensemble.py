@@ -1,0 +1,187 @@
+"""Modellers that answer together: what they disagree on is part of the answer's spread."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lensfinder.errors import PresetError
+from lensfinder.posterior import has_posterior
+from lensfinder.predict.network import Answers, Network
+from lensfinder.zoo.predict import BATCH_SIZE
+
+
+@dataclass(frozen=True)
+class Members:
+    """What stands for several presets where one is named.
+
+    Attributes
+    ----------
+    name : str
+        Of all of them, separated by " + ".
+    targets : tuple of str
+        What they predict.
+    task : str
+        "modeller".
+    metrics : None
+        Nobody has measured them together.
+    """
+
+    name: str
+    targets: tuple[str, ...]
+    task: str = "modeller"
+    metrics: None = None
+
+
+class Ensemble:
+    """What answers like a `Network`, with the mixture of its members' posteriors.
+
+    The scatter of the members' means is what their training leaves open (epistemic); the mean of
+    their covariances what the images leave open (Lakshminarayanan et al. 2017, section 2.4).
+
+    Parameters
+    ----------
+    names : sequence of str, path or OwnNetwork
+        Modellers with posteriors, such as those of all folds of a cross-validation.
+    batch_size : int
+        Objects per step.
+
+    Attributes
+    ----------
+    members : list of Network
+        The modellers.
+    preset : Members
+        Their names and targets.
+    contract, batch_size
+        Those of all of them.
+    keras_model : keras.Model
+        The first member's: pages show what it saw.
+    outputs : int
+        Numbers per image.
+    calibration : None
+        Limits are those of one network, and so none of the ensemble.
+
+    Raises
+    ------
+    PresetError
+        If a preset is named twice, is no modeller, has no posterior, or differs from the first in
+        what it takes or predicts.
+    UnknownNameError, UntrustedArtefactError
+        If there is no such preset, or its files are not what they should be.
+    """
+
+    calibration = None
+
+    def __init__(self, names, *, batch_size: int = BATCH_SIZE):
+        self.members = [Network(name, "modeller", batch_size=batch_size) for name in names]
+        first, *others = self.members
+        titles = [str(member.preset.name) for member in self.members]
+        if len({str(name) for name in names}) < len(titles):
+            raise PresetError(
+                f"A preset is named twice. An ensemble is of different ones: {titles}."
+            )
+        for member, title in zip(self.members, titles, strict=True):
+            if not has_posterior(np.empty((0, member.outputs)), member.preset.targets):
+                raise PresetError(
+                    f"{title} gives values without a posterior, so it cannot be mixed with others. "
+                    "Take modellers whose `components` is not 0."
+                )
+        for member, title in zip(others, titles[1:], strict=True):
+            if member.preset.targets != first.preset.targets or member.contract != first.contract:
+                raise PresetError(
+                    "Members of an ensemble take the same images and predict the same targets. "
+                    f"{titles[0]}: {first.contract.shapes} of {first.contract.survey}, "
+                    f"{first.preset.targets}; {title}: {member.contract.shapes} of "
+                    f"{member.contract.survey}, {member.preset.targets}."
+                )
+        self.preset = Members(" + ".join(titles), first.preset.targets)
+        self.contract, self.batch_size = first.contract, first.batch_size
+        self.keras_model = first.keras_model
+        targets = len(self.preset.targets)
+        self.outputs = targets + sum(member.outputs - targets for member in self.members)
+
+    def __call__(self, cutouts, *, resample: bool = False, fitting=None) -> Answers:
+        """Answers for some objects; as `Network`.
+
+        Parameters
+        ----------
+        cutouts : list of Cutout
+            The objects.
+        resample : bool
+            Whether images of another pixel scale are resampled.
+        fitting : Fitting or None
+            What else is done to make images fit.
+
+        Returns
+        -------
+        Answers
+            One row per cutout.
+        """
+        return self.answers(self.assembled(cutouts, resample=resample, fitting=fitting))
+
+    def assembled(self, cutouts, *, resample: bool = False, fitting=None):
+        """What the networks are to be shown of some objects; as `Network`."""
+        return self.members[0].assembled(cutouts, resample=resample, fitting=fitting)
+
+    def answers(self, batch) -> Answers:
+        """The members' answers as one posterior: their mean, and the components of all.
+
+        Parameters
+        ----------
+        batch : CutoutBatch
+            From `assembled`.
+
+        Returns
+        -------
+        Answers
+            One row per object; where a member has no answer, none is given.
+        """
+        found = [member.answers(batch) for member in self.members]
+        targets = len(self.preset.targets)
+        parts = [np.mean([each.values[:, :targets] for each in found], axis=0)]
+        for member, each in zip(self.members, found, strict=True):
+            components = each.values[:, targets:].copy()
+            # the weight is the first number of every component, and those of a member sum to 1
+            components[:, :: self._length(member)] /= len(found)
+            parts.append(components)
+        status = np.bitwise_or.reduce([each.status for each in found])
+        values = np.concatenate(parts, axis=1).astype(np.float32)
+        values[status != 0] = np.nan
+        messages = [next(filter(None, said), "") for said in zip(*(e.messages for e in found))]
+        return Answers(batch.images, values, status, messages)
+
+    def facts(self) -> dict:
+        """What a table's metadata says about the networks."""
+        return self.members[0].facts() | {"preset": self.preset.name}
+
+    def _length(self, member) -> int:
+        """Numbers of one component: weight, means, and a triangle of the covariance's factor."""
+        targets = len(self.preset.targets)
+        return 1 + targets + targets * (targets + 1) // 2
+
+
+def modeller_of(preset, *, batch_size: int = BATCH_SIZE):
+    """The modeller that one name, or the ensemble that several, stand for.
+
+    Parameters
+    ----------
+    preset : str, path, OwnNetwork, or sequence of them
+        One or more.
+    batch_size : int
+        Objects per step.
+
+    Returns
+    -------
+    Network or Ensemble
+        Ready to answer.
+
+    Raises
+    ------
+    PresetError
+        As for `Network` and `Ensemble`.
+    """
+    names = list(preset) if isinstance(preset, list | tuple) else [preset]
+    if len(names) == 1:
+        return Network(names[0], "modeller", batch_size=batch_size)
+    if not names:
+        raise PresetError("Name a modeller. `lensfinder models list` shows what there is.")
+    return Ensemble(names, batch_size=batch_size)
