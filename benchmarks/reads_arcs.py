@@ -272,15 +272,19 @@ def _detected(lens, other, targets) -> dict:
 
 
 def stripped(images, survey) -> dict:
-    """The images without their arcs, with noise of their own; of surveys with one band."""
-    (group,) = survey.groups
-    (band,) = group.bands
-    noise = {"noise": band.background_sigma, "total_time": band.total_time}
-    found = []
-    for k, image in enumerate(images[group.name]):
+    """The images without their arcs, with noise of their own in every band."""
+    found = {group.name: np.empty_like(images[group.name]) for group in survey.groups}
+    for k in range(len(next(iter(images.values())))):
         rng = np.random.default_rng((SEED, k))
-        found.append(without_arcs(image[..., 0], rng, **noise)[..., None])
-    return {group.name: np.stack(found)}
+        for group in survey.groups:
+            for channel, band in enumerate(group.bands):
+                found[group.name][k, ..., channel] = without_arcs(
+                    images[group.name][k, ..., channel],
+                    rng,
+                    noise=band.background_sigma,
+                    total_time=band.total_time,
+                )
+    return found
 
 
 def reached(found) -> dict:

@@ -20,6 +20,7 @@ from lensfinder.predict import (
     modeller_of,
     page_path,
 )
+from lensfinder.predict.rarity import Rarity
 from lensfinder.predict.stages import front_columns, stage_options, stages
 from lensfinder.tables import build_table, check_output, refuse_existing, write_table
 from lensfinder.zoo.calibration import at_prevalence
@@ -112,7 +113,9 @@ def find(
         `lensfinder.model`, then ``status`` and ``message``. Numbers are NaN where status is not
         ``ok``. With `multi_scale` also ``p_lens_stamp``, ``p_lens_zoom`` and ``scale_agreement``;
         with `mask_blobs` ``mask_radius``; with either, or `clean`, ``front_status``, which names
-        what is doubtful about a row that was scored (`lensfinder.errors.FRONT_STATUS`).
+        what is doubtful about a row that was scored (`lensfinder.errors.FRONT_STATUS`). A finder
+        with a bottleneck (``vib``) says how unsure it is: ``entropy`` of p_lens, and ``log_joint``,
+        which is low where an image is unlike the training data, too.
 
     Raises
     ------
@@ -153,9 +156,11 @@ def find(
     for listener in following:
         listener.start(Run("find", network, modeller, threshold))
 
-    rows = Rows()
+    rows, rarity = Rows(), Rarity.of(network.keras_model)
     for chunk in batches(source, network.batch_size):
         answers = posterior(network(chunk, resample=resample, fitting=fitting))
+        if rarity:
+            answers.extra |= rarity.doubts(answers)
         first = rows.add(chunk, answers)
         if candidates:
             for i in np.flatnonzero(answers.values[:, 0] >= threshold):  # NaN compares false
@@ -166,6 +171,8 @@ def find(
     common, values = rows.columns(1)
     scores = values[:, 0]
     columns = {"id": common["id"], "p_lens": scores, "rank": ranks(scores)}
+    if rarity:
+        columns |= {name: rows.numbers(name) for name in ("entropy", "log_joint")}
     if isinstance(network, Chain):
         columns |= front_columns(rows, threshold)
     messages = common["message"]

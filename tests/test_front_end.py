@@ -19,7 +19,7 @@ from lensfinder.model import model
 from lensfinder.predict import OwnNetwork
 from lensfinder.predict.rarity import Rarity
 from lensfinder.predict.stages import failure_category, scale_agreement
-from lensfinder.zoo.vib import rarest_codes
+from lensfinder.zoo.vib import entropy, joint_likelihood, rarest_codes
 from tests import tiny
 from tests.test_clean import BAD, save
 
@@ -227,6 +227,28 @@ def test_a_bottleneck_tells_images_unlike_its_training():
     table = find(both, preset=finder, mask_blobs=True)
     assert ["unlike_training" in words for words in table["front_status"]] == [False, True]
     assert Rarity.of(own_cleaner()) is None
+
+
+def test_a_finder_with_a_bottleneck_says_how_unsure_it_is(presets):
+    keras.utils.set_random_seed(2)
+    arguments = {"filters": (2, 2, 2, 2, 4), "latent": 3, "units": 4, "scaling": "none"}
+    network = zoo.build("vib", tiny.contract(), "finder", **arguments)
+    finder = OwnNetwork(network, "finder", tiny.contract())
+    cutouts, images = tiny.cutouts(5), tiny.images(5)
+    cutouts[3].bands["VIS"][2, 2] = np.nan
+    table = find(cutouts, preset=finder, batch_size=2, report=False)
+    good = [0, 1, 2, 4]
+    np.testing.assert_allclose(table["entropy"][good], entropy(table["p_lens"])[good], rtol=1e-5)
+    np.testing.assert_allclose(
+        table["log_joint"][good], joint_likelihood(network, images)[good], rtol=1e-4
+    )
+    assert np.isnan(table["entropy"][3])
+    assert np.isnan(table["log_joint"][3])
+    far = find({"vis": 1e7 * images["vis"]}, preset=finder, report=False)
+    assert np.median(far["log_joint"]) < np.median(table["log_joint"][good]) - 5
+    empty = find(iter(()), preset=finder, report=False)
+    assert empty.colnames == table.colnames
+    assert "entropy" not in find(cutouts, preset=presets["finder"], report=False).colnames
 
 
 def test_failures_fall_into_the_categories_of_the_paper():

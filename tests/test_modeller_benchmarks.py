@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 from lensfinder.data.splits import fold_of, split_of
 from lensfinder.lensing import Ellipticity, theta_E_to_barkana
-from lensfinder.specs import load_population
+from lensfinder.specs import load_population, load_survey
 from lensfinder.tables import read_table, write_table
 from tests import tiny
 
@@ -41,6 +41,24 @@ def lenses():
 
 def answers_of(theta_E, shape):
     return np.stack([theta_E, shape.e1, shape.e2], axis=1)
+
+
+def test_arcs_are_taken_out_of_every_band(script):
+    arcs = script("reads_arcs")
+    survey = load_survey("lsst-gri")
+    rng = np.random.default_rng(1)
+    (group,) = survey.groups
+    axis = np.arange(group.stamp) - group.stamp // 2
+    radius = np.hypot(axis[:, None], axis)
+    sigma = np.array([band.background_sigma for band in group.bands])
+    galaxy = 300 * sigma * np.exp(-radius / 3)[..., None]
+    arc = 100 * sigma * ((np.abs(radius - 8) < 1.5) & (axis[:, None] > 0))[..., None]
+    image = (galaxy + arc + rng.normal(0, sigma, (*radius.shape, len(sigma)))).astype(np.float32)
+    found = arcs.stripped({group.name: image[None]}, survey)[group.name]
+    assert found.shape == (1, *image.shape)
+    left = (found[0] - galaxy)[arc.any(axis=-1)].mean(axis=0)
+    assert (np.abs(left) < 0.2 * 100 * sigma).all(), left / sigma
+    assert (found[0][radius < 2].mean(axis=0) > 100 * sigma).all()  # the galaxy is still there
 
 
 def test_who_copies_the_light_is_told_from_who_reads_the_mass(script, lenses):

@@ -6,7 +6,7 @@ import numpy as np
 from lensfinder.errors import ArchitectureError
 from lensfinder.zoo import fixed_predict
 from lensfinder.zoo.predict import BATCH_SIZE
-from lensfinder.zoo.vib import prior_log_density, rarest_codes
+from lensfinder.zoo.vib import entropy, prior_log_density, rarest_codes
 
 QUANTILE = 1e-3
 
@@ -68,6 +68,42 @@ class Rarity:
         array (N,) of bool
             True where the code is rarer than `limit`.
         """
+        return self.log_density(images) < self.limit
+
+    def log_density(self, images) -> np.ndarray:
+        """Log density of the prior at the images' codes.
+
+        Parameters
+        ----------
+        images : dict of str to array (N, H, W, bands)
+            One array per group.
+
+        Returns
+        -------
+        array (N,)
+            log r(z) at the mean code z of each image.
+        """
         encoding = self._encode(images)
         mean = encoding[:, : encoding.shape[1] // 2]
-        return prior_log_density(self._model, mean) < self.limit
+        return prior_log_density(self._model, mean)
+
+    def doubts(self, answers) -> dict[str, np.ndarray]:
+        """How unsure a finder is of its answers, by the two measures of its bottleneck.
+
+        Parameters
+        ----------
+        answers : Answers
+            Of a finder; ``values`` are p_lens (N, 1).
+
+        Returns
+        -------
+        dict of str to array (N,)
+            ``entropy`` of p_lens, nats, and ``log_joint``, log r(z) q(y|z) of the likelier class y
+            (Madireddy et al., section 3.3.1; Alemi et al. 2018); NaN for rows without an answer.
+        """
+        p = answers.values[:, 0].astype(np.float64)
+        log_q = np.log(np.maximum(np.fmax(p, 1.0 - p), 1e-30))
+        joint = self.log_density(answers.images) + log_q
+        good = answers.status == 0
+        found = {"entropy": entropy(p), "log_joint": joint}
+        return {name: np.where(good, of, np.nan).astype(np.float32) for name, of in found.items()}

@@ -100,6 +100,8 @@ COLUMNS |= {
 
 # What lies before a finder: a mask, a second scale; and cleaned tiles
 COLUMNS |= {
+    "entropy": ColumnSpec("", "of p_lens, nats: 0 decided, 0.69 undecided; of bottlenecks", ".9g"),
+    "log_joint": ColumnSpec("", "log of r(z) q(y|z): how usual an image's code, how sure", ".9g"),
     "masked": ColumnSpec("", "share of the pixels of a cleaned tile without an answer", ".9g"),
     "front_status": ColumnSpec("", "ok, or what is doubtful about mask, scales, image; or empty"),
     "mask_radius": ColumnSpec("arcsec", "radius of the circle around the source", ".9g"),
