@@ -40,6 +40,7 @@ def dataset(
     cache_in_memory=False,
     drop_remainder=False,
     with_ids=False,
+    planes=(),
 ) -> tf.data.Dataset:
     """Batches of a sharded data set.
 
@@ -70,6 +71,9 @@ def dataset(
         Leave out a last batch that is not full.
     with_ids : bool
         Yield ``(images, y, ids)`` instead.
+    planes : sequence of str
+        Stored planes that are y in the place of `targets`, float32 (B, planes, H, W, C), such as
+        the noiseless image and the source alone; of data sets with one group.
 
     Returns
     -------
@@ -84,13 +88,14 @@ def dataset(
     UnknownNameError
         If there is no such target, split or truth column.
     DatasetSpecError
-        If nothing is selected, or the pipeline does not yield what it should.
+        If nothing is selected, a plane was not stored, or the pipeline does not yield what it
+        should.
     """
     folder, manifest, targets = Path(folder), verify_shards(folder, hashes=False), tuple(targets)
+    _check_planes(manifest, planes, folder)
     if cache_in_memory:
-        images, values, ids = load_arrays(
-            folder, targets=targets, split=split, fold=fold, folds=folds, split_by=split_by
-        )
+        part = {"split": split, "fold": fold, "folds": folds, "split_by": split_by}
+        images, values, ids = load_arrays(folder, targets=targets, planes=planes, **part)
         return from_arrays(
             images,
             values,
@@ -103,7 +108,7 @@ def dataset(
         )
     mask = _selection(folder, manifest, split, fold, folds, split_by)
     records = _records(folder, manifest, mask, shuffle_seed)
-    parse = _parser(manifest, targets, with_ids)
+    parse = _parser(manifest, targets, with_ids, tuple(planes))
     count = int(mask.sum())
 
     def one_epoch(number):
@@ -111,12 +116,13 @@ def dataset(
         return batches.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
     shapes = {name: group.shape for name, group in manifest.groups.items()}
+    truth = (len(planes), *next(iter(shapes.values()))) if planes else (len(targets),)
     return _finish(
         one_epoch,
         epoch,
         repeat,
         _batches(count, batch_size, drop_remainder),
-        _spec(shapes, len(targets), with_ids),
+        _spec(shapes, truth, with_ids),
     )
 
 
@@ -137,8 +143,8 @@ def from_arrays(
     ----------
     images : dict of str to array (N, H, W, C) float32
         One per group.
-    values : array (N, P) float32
-        Targets.
+    values : array (N, P) or (N, planes, H, W, C) float32
+        Targets, or images.
     batch_size : int
         Objects per batch.
     shuffle_seed : int or None
@@ -166,7 +172,7 @@ def from_arrays(
     values = np.asarray(values, np.float32)
     lengths = {len(array) for array in images.values()} | {len(values)}
     lengths |= set() if ids is None else {len(ids)}
-    if len(lengths) != 1 or values.ndim != 2 or any(a.ndim != 4 for a in images.values()):
+    if len(lengths) != 1 or values.ndim not in (2, 5) or any(a.ndim != 4 for a in images.values()):
         shapes = {name: array.shape for name, array in images.items()}
         raise DatasetSpecError(
             f"Images must be (N, H, W, C) and targets (N, P), all with the same N. Received: "
@@ -194,11 +200,11 @@ def from_arrays(
         epoch,
         repeat,
         _batches(count, batch_size, drop_remainder),
-        _spec(shapes, values.shape[1], ids is not None),
+        _spec(shapes, values.shape[1:], ids is not None),
     )
 
 
-def load_arrays(folder, *, targets, split=None, fold=None, folds=None, split_by="id"):
+def load_arrays(folder, *, targets, split=None, fold=None, folds=None, split_by="id", planes=()):
     """A data set, or a part of it, as arrays in memory.
 
     Parameters
@@ -213,13 +219,15 @@ def load_arrays(folder, *, targets, split=None, fold=None, folds=None, split_by=
         Cross-validation within what is not test (`lensfinder.data.splits.select`).
     split_by : str
         Truth column whose values are split.
+    planes : sequence of str
+        Stored planes instead of targets.
 
     Returns
     -------
     images : dict of str to array (N, H, W, C) float32
         One per group, in the order of the shards.
-    values : array (N, P) float32
-        Targets.
+    values : array (N, P) or (N, planes, H, W, C) float32
+        Targets, or planes.
     ids : list of str
         Names of the objects.
 
@@ -229,7 +237,8 @@ def load_arrays(folder, *, targets, split=None, fold=None, folds=None, split_by=
         As in `dataset`.
     """
     part = {"split": split, "fold": fold, "folds": folds, "split_by": split_by}
-    batches = dataset(folder, targets=targets, batch_size=256, with_ids=True, **part)
+    how = {"batch_size": 256, "with_ids": True, "planes": planes}
+    batches = dataset(folder, targets=targets, **how, **part)
     pieces = list(batches.as_numpy_iterator())
     images = {name: np.concatenate([piece[0][name] for piece in pieces]) for name in pieces[0][0]}
     values = np.concatenate([piece[1] for piece in pieces])
@@ -325,7 +334,21 @@ def _permute(values, seed, epoch, block=0):
     return tf.gather(values, rows)
 
 
-def _parser(manifest: Manifest, targets, with_ids):
+def _check_planes(manifest: Manifest, planes, folder) -> None:
+    if planes and len(manifest.groups) != 1:
+        raise DatasetSpecError(
+            f"Planes are read from data sets with one group. {folder}: {list(manifest.groups)}."
+        )
+    missing = [name for name in planes if name not in manifest.planes]
+    if missing:
+        stored = ", ".join(manifest.planes) or "none"
+        raise DatasetSpecError(
+            f"{folder} must hold the plane {missing[0]}. Stored: {stored}. Write the mocks with "
+            f"`lensfinder simulate ... --planes {','.join(('S1', *planes))}`."
+        )
+
+
+def _parser(manifest: Manifest, targets, with_ids, planes=()):
     for name in targets:
         if name not in manifest.numbers:
             raise UnknownNameError("numeric truth column", name, manifest.numbers)
@@ -334,17 +357,27 @@ def _parser(manifest: Manifest, targets, with_ids):
         "truth": tf.io.FixedLenFeature([len(manifest.numbers)], tf.float32),
         **{f"image/{name}": tf.io.FixedLenFeature([], tf.string) for name in manifest.groups},
     }
+    names = [f"plane/{plane}/{name}" for plane in planes for name in manifest.groups]
+    features |= {name: tf.io.FixedLenFeature([], tf.string) for name in names}
     if with_ids:
         features["id"] = tf.io.FixedLenFeature([], tf.string)
     stored = tf.dtypes.as_dtype(manifest.dtype)
 
     def parse(records):
         read = tf.io.parse_example(records, features)
-        images = {}
-        for name, group in manifest.groups.items():
-            pixels = tf.io.decode_raw(read[f"image/{name}"], stored, little_endian=True)
-            images[name] = tf.cast(tf.reshape(pixels, (-1, *group.shape)), tf.float32)
-        values = tf.gather(read["truth"], columns, axis=1)
+
+        def pixels(feature, shape):
+            numbers = tf.io.decode_raw(read[feature], stored, little_endian=True)
+            return tf.cast(tf.reshape(numbers, (-1, *shape)), tf.float32)
+
+        images = {
+            name: pixels(f"image/{name}", group.shape) for name, group in manifest.groups.items()
+        }
+        if planes:
+            (shape,) = (group.shape for group in manifest.groups.values())
+            values = tf.stack([pixels(name, shape) for name in names], axis=1)
+        else:
+            values = tf.gather(read["truth"], columns, axis=1)
         return (images, values, read["id"]) if with_ids else (images, values)
 
     return parse
@@ -356,10 +389,10 @@ def _batches(count, batch_size, drop_remainder) -> int:
     return count // batch_size if drop_remainder else -(-count // batch_size)
 
 
-def _spec(shapes, targets, with_ids):
+def _spec(shapes, truth, with_ids):
     spec = (
         {name: tf.TensorSpec((None, *shape), tf.float32) for name, shape in shapes.items()},
-        tf.TensorSpec((None, targets), tf.float32),
+        tf.TensorSpec((None, *truth), tf.float32),
     )
     return (*spec, tf.TensorSpec((None,), tf.string)) if with_ids else spec
 

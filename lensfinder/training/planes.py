@@ -101,28 +101,44 @@ def plane_batch(mocks, plane: str, targets, groups, *, patch=None, rng=None):
     return Batch(images=images, y=y, ids=tuple(mocks.ids))
 
 
-def plane_source(recipe, data, batch_size: int) -> PlaneSource:
+def plane_source(recipe, data, batch_size: int):
     """The source of a recipe that shows or asks for other planes.
 
     Parameters
     ----------
     recipe : Recipe
         The recipe.
-    data : Mocks
+    data : Mocks or Shards
         Its training data.
     batch_size : int
         Objects per batch.
 
     Returns
     -------
-    PlaneSource
-        The source.
+    PlaneSource, ShardSource or PatchSource
+        The source: fresh mocks; or stored ones, whole or in random pieces.
 
     Raises
     ------
     DatasetSpecError
         If the recipe leaves the data to the caller.
     """
+    patch = recipe.cleaning.patch if recipe.cleaning else None
+    if data.kind == "shards":
+        from lensfinder.training.shard_source import ShardSource, held_bands
+
+        stored = ShardSource(
+            folder=data.folder,
+            targets=recipe.truth_columns,
+            groups=recipe.contract().channels(held_bands(data.folder)),
+            batch_size=batch_size,
+            shuffle_seed=data.shuffle_seed,
+            fold=data.fold,
+            folds=data.folds,
+            split_by=data.split_by,
+            planes=True,
+        )
+        return stored if patch is None else PatchSource(stored, patch, data.shuffle_seed)
     if data.kind != "simulator":
         from lensfinder.errors import DatasetSpecError
 
@@ -140,7 +156,7 @@ def plane_source(recipe, data, batch_size: int) -> PlaneSource:
         groups=recipe.contract().channels(survey),
         batch_size=batch_size,
         steps_per_epoch=recipe.steps_per_epoch,
-        patch=recipe.cleaning.patch if recipe.cleaning else None,
+        patch=patch,
         **recipe.drawing,
     )
 

@@ -148,8 +148,10 @@ class Recipe(BaseModel):
     def _check_cleaning(self):
         if (self.task == "cleaner") != (self.cleaning is not None):
             raise ValueError("a cleaner has `cleaning`, another network has none.")
-        if self.cleaning is not None and self.data.kind not in ("simulator", "arrays"):
-            raise ValueError("a cleaner is trained on mocks of the simulator, or on arrays.")
+        if self.cleaning is not None and self.data.kind == "mixture":
+            raise ValueError(
+                "a cleaner is trained on mocks, on shards or on arrays, not a mixture."
+            )
 
     def _check_disjoint(self):
         ranges = {

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lensfinder.errors import DatasetSpecError
+from lensfinder.training.cleaning import patches
 from lensfinder.training.sources import Batch, choose
 
 
@@ -32,6 +33,8 @@ class ShardSource:
         The number of folds.
     split_by : str
         Truth column whose values are split.
+    planes : bool
+        Whether `targets` are stored planes, of a cleaner, and no truth columns.
     """
 
     folder: str
@@ -42,6 +45,7 @@ class ShardSource:
     fold: int | str | None = None
     folds: int | None = None
     split_by: str = "id"
+    planes: bool = False
 
     def fingerprint(self) -> dict:
         """What must be the same for an interrupted training to be continued.
@@ -73,7 +77,7 @@ class ShardSource:
 
         batches = dataset(
             self.folder,
-            targets=self.targets,
+            **asked(self.targets, self.planes),
             batch_size=self.batch_size,
             split="train",
             fold=self.fold,
@@ -87,7 +91,7 @@ class ShardSource:
         done = first
         for images, y, ids in batches.skip(first).take(last - first).as_numpy_iterator():
             done += 1
-            yield _batch(images, y, ids, self.groups)
+            yield _batch(images, y, ids, self.groups, planes=self.planes)
         if done < last:
             raise DatasetSpecError(
                 f"The training split of {Path(self.folder)} ends after {done} batches of "
@@ -108,20 +112,43 @@ def shard_objects(recipe, split: str) -> Batch:
     Returns
     -------
     Batch
-        All of its objects.
+        All of its objects; the middles, where a cleaner is trained on pieces.
     """
     from lensfinder.data import load_arrays
 
-    data = recipe.data
+    data, planes = recipe.data, recipe.cleaning is not None
     images, y, ids = load_arrays(
         data.folder,
-        targets=recipe.truth_columns,
+        **asked(recipe.truth_columns, planes),
         split=split,
         fold=data.fold,
         folds=data.folds,
         split_by=data.split_by,
     )
-    return _batch(images, y, ids, recipe.contract().channels(held_bands(data.folder)))
+    channels = recipe.contract().channels(held_bands(data.folder))
+    batch = _batch(images, y, ids, channels, planes=planes)
+    if not planes or recipe.cleaning.patch is None:
+        return batch
+    middle, truth = patches(batch.images, batch.y, recipe.cleaning.patch)
+    return Batch(middle, truth, batch.ids)
+
+
+def asked(targets, planes: bool) -> dict:
+    """Options of `lensfinder.data.dataset` for truth columns, or for planes as truth.
+
+    Parameters
+    ----------
+    targets : sequence of str
+        Their names.
+    planes : bool
+        Which of the two they are.
+
+    Returns
+    -------
+    dict
+        ``targets`` and ``planes``.
+    """
+    return {"targets": (), "planes": targets} if planes else {"targets": targets}
 
 
 def held_bands(folder) -> dict[str, tuple[str, ...]]:
@@ -142,6 +169,8 @@ def held_bands(folder) -> dict[str, tuple[str, ...]]:
     return {name: group.bands for name, group in read_manifest(folder).groups.items()}
 
 
-def _batch(images, y, ids, groups) -> Batch:
+def _batch(images, y, ids, groups, *, planes=False) -> Batch:
     names = tuple(i.decode() if isinstance(i, bytes) else str(i) for i in np.asarray(ids).tolist())
+    if planes and groups is not None:  # the same bands of the truth; there is one group
+        y = next(iter(choose(dict.fromkeys(images, y), groups).values()))
     return Batch(choose(images, groups), y, names)

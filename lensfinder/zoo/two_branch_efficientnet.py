@@ -10,7 +10,7 @@ from lensfinder.errors import ArchitectureError
 from lensfinder.zoo.efficientnet_branch import VARIANTS, efficientnet_branch, load_imagenet
 from lensfinder.zoo.imagenet import DOWNLOAD, imagenet_file
 from lensfinder.zoo.inputs import join, make_inputs, to_branches
-from lensfinder.zoo.layers import ContrastClip, JointAugment
+from lensfinder.zoo.layers import ArcsinhStretch, ContrastClip, JointAugment
 
 CHANNELS = 3  # of an ImageNet network
 
@@ -23,8 +23,9 @@ class TwoBranchArguments(BaseModel):
     variant : str
         "B0" to "B7", or for machines without a GPU "B0-half" or "Lite0" (B0 without squeeze and
         excitation); the paper's choice is "B2".
-    clip : {"alternative", "challenge", "none"}
-        Scheme of the `ContrastClip`.
+    clip : {"alternative", "challenge", "none", "arcsinh"}
+        Scheme of the `ContrastClip`; or an `ArcsinhStretch` in units of the noise in its place,
+        which the paper does not have.
     channels : {"repeat", "zeros", "native"}
         How a group of fewer than three bands enters a three-channel branch: its one band three
         times, or with empty channels; "native" builds a branch with as many channels as the group
@@ -41,7 +42,7 @@ class TwoBranchArguments(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     variant: Literal[VARIANTS] = "B2"
-    clip: Literal["alternative", "challenge", "none"] = "alternative"
+    clip: Literal["alternative", "challenge", "none", "arcsinh"] = "alternative"
     channels: Literal["repeat", "zeros", "native"] = "repeat"
     augment: bool = True
     imagenet_weights: str | None = None
@@ -86,7 +87,7 @@ def two_branch_efficientnet(
     """
     inputs = make_inputs(contract, smallest=32)
     images = {
-        group: ContrastClip(arguments.clip, group=group, name=f"{group}_clip")(x)
+        group: _scaled(arguments.clip, group)(x)
         for group, x in to_branches(inputs, contract).items()
     }
     if arguments.augment:
@@ -108,6 +109,12 @@ def two_branch_efficientnet(
     x = keras.layers.Dense(2, activation="softmax", dtype="float32", name="classes")(x)
     output = keras.layers.Identity(dtype="float32", name="p_lens")(x[:, 1:2])
     return keras.Model(inputs, output, name="two_branch_efficientnet")
+
+
+def _scaled(clip: str, group: str):
+    if clip == "arcsinh":
+        return ArcsinhStretch(group=group, name=f"{group}_stretch")
+    return ContrastClip(clip, group=group, name=f"{group}_clip")
 
 
 def _to_channels(x, group: str, how: str):

@@ -264,3 +264,11 @@ def test_half_of_b0_is_the_same_network_with_fewer_filters_and_blocks():
     branch = efficientnet_branch("B0-half", (64, 64, 3), "vis")
     assert scaling_layers(branch) == []
     assert branch.count_params() == half.count_params() - 7  # of the scaling layers
+
+
+def test_an_arcsinh_stretch_may_take_the_place_of_clipping():
+    model = build(contract(vis=("V", 32)), clip="arcsinh")
+    names = [layer.name for layer in model.layers]
+    assert "vis_stretch" in names
+    assert "vis_clip" not in names
+    assert "vis_stretch" not in [layer.name for layer in build(contract(vis=("V", 32))).layers]
