@@ -35,7 +35,15 @@ def clean(
     batch_size: options.BatchSize = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Denoise and deblend images: FITS cutouts of the source alone, and a table of fluxes."""
+    """Denoise and deblend images: FITS cutouts of the source alone, and a table of fluxes.
+
+    Of a folder of shards (`lensfinder simulate`), shards of the sources with the same truth.
+    """
+    if len(images) == 1 and (Path(images[0]) / "manifest.json").is_file():
+        if intermediate or tiles or resample or layout or survey:
+            raise typer.BadParameter("Shards are cleaned as they are: leave the other options out.")
+        _shards(images[0], output, preset, denoiser, batch_size, overwrite)
+        return
     with quietly():
         from lensfinder.clean import TABLE
         from lensfinder.clean import clean as run
@@ -60,3 +68,22 @@ def clean(
     for name, share in table.meta["flux_conservation"].items():
         typer.echo(f"{name}: {'-' if share is None else f'{share:.3f}'} of the flux given")
     typer.echo(f"table  {output / TABLE}")
+
+
+def _shards(folder, output, preset, denoiser, batch_size, overwrite) -> None:
+    with quietly():
+        from lensfinder.data import read_manifest
+        from lensfinder.predict.cleaned_shards import clean_shards
+    with options.bar(read_manifest(folder).rows) as advance:
+        counts = clean_shards(
+            folder,
+            output,
+            preset=preset,
+            denoiser=denoiser,
+            overwrite=overwrite,
+            progress=advance,
+            **options.given(batch_size=batch_size),
+        )
+    said = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    typer.echo(f"{sum(counts.values())} mocks: {said}; those that are ok were written")
+    typer.echo(f"shards {output}")

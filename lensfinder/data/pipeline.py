@@ -352,7 +352,7 @@ def _parser(manifest: Manifest, targets, with_ids, planes=()):
     for name in targets:
         if name not in manifest.numbers:
             raise UnknownNameError("numeric truth column", name, manifest.numbers)
-    columns = [manifest.numbers.index(name) for name in targets]
+    columns = np.array([manifest.numbers.index(name) for name in targets], np.int32)
     features = {
         "truth": tf.io.FixedLenFeature([len(manifest.numbers)], tf.float32),
         **{f"image/{name}": tf.io.FixedLenFeature([], tf.string) for name in manifest.groups},

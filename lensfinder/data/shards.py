@@ -109,6 +109,8 @@ class ShardWriter:
     ----------
     folder, survey, population, seed, rows_per_shard, dtype, overwrite : object
         As in `write_shards`.
+    drawn : dict or None
+        As in `commit`.
 
     Attributes
     ----------
@@ -126,11 +128,13 @@ class ShardWriter:
         rows_per_shard=ROWS_PER_SHARD,
         dtype="float32",
         overwrite=False,
+        drawn=None,
     ):
         if rows_per_shard < 1:
             raise DatasetSpecError(f"rows_per_shard must be positive. Received: {rows_per_shard}.")
         self._folder = prepare(folder, overwrite=overwrite)
         self._commit = {"survey": survey, "population": population, "seed": seed, "dtype": dtype}
+        self._commit["drawn"] = drawn
         self._rows_per_shard, self._dtype = rows_per_shard, dtype
         self._waiting, self._count, self._parts = [], 0, []
         self.manifest = None

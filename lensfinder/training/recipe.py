@@ -222,8 +222,10 @@ class Recipe(BaseModel):
 
     @property
     def plane(self) -> str:
-        """Which plane of the mocks the network is shown."""
-        return getattr(self.data, "plane", "S1")
+        """Which plane of the mocks the network is shown; of a mixture, that of all fresh ones."""
+        parts = [data for _, data, _ in self._parts()]
+        shown = {data.plane for data in parts if hasattr(data, "plane")}
+        return shown.pop() if len(shown) == 1 else "S1"
 
     def training_contract(self) -> InputContract:
         """Contract of the network while it is trained: that of its patches, where there are any.
