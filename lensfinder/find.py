@@ -114,8 +114,9 @@ def find(
         ``ok``. With `multi_scale` also ``p_lens_stamp``, ``p_lens_zoom`` and ``scale_agreement``;
         with `mask_blobs` ``mask_radius``; with either, or `clean`, ``front_status``, which names
         what is doubtful about a row that was scored (`lensfinder.errors.FRONT_STATUS`). A finder
-        with a bottleneck (``vib``) says how unsure it is: ``entropy`` of p_lens, and ``log_joint``,
-        which is low where an image is unlike the training data, too.
+        with a bottleneck (``vib``) says how unsure it is of the stamp itself, before any
+        `prevalence`: ``entropy`` of its probability, and ``log_joint``, which is low where an image
+        is unlike the training data, too.
 
     Raises
     ------
@@ -140,8 +141,9 @@ def find(
     fitting = fitting or Fitting()
     network = Network(preset, "finder", batch_size=batch_size)
     posterior = _posterior(network, prevalence)
-    modeller_name = MODELLER if model is True else model or None
-    modeller = modeller_name and modeller_of(modeller_name, batch_size=batch_size)
+    modeller_name = MODELLER if model is True else model
+    asked = modeller_name is not None and modeller_name is not False
+    modeller = modeller_of(modeller_name, batch_size=batch_size) if asked else None
     cleaner, files = stages(clean, denoiser, cleaned, batch_size=batch_size, overwrite=overwrite)
     front = {"cleaner": cleaner, "mask_blobs": mask_blobs}
     if cleaner or mask_blobs or multi_scale:
@@ -158,9 +160,10 @@ def find(
 
     rows, rarity = Rows(), Rarity.of(network.keras_model)
     for chunk in batches(source, network.batch_size):
-        answers = posterior(network(chunk, resample=resample, fitting=fitting))
+        answers = network(chunk, resample=resample, fitting=fitting)
         if rarity:
             answers.extra |= rarity.doubts(answers)
+        answers = posterior(answers)
         first = rows.add(chunk, answers)
         if candidates:
             for i in np.flatnonzero(answers.values[:, 0] >= threshold):  # NaN compares false

@@ -55,24 +55,28 @@ _LOCAL = ("127.0.0.1", "::1", "localhost", "", None)  # None: any address of thi
 def offline(monkeypatch):
     """No test may reach the network; a server on this machine is fine (RELIABILITY A10).
 
-    Every command of `lensfinder` is called in some test, with its presets on this machine. An
-    attempt fails the test even where the code under test has caught the error.
+    An attempt fails the test even where the code under test has caught the error. What fixtures of
+    a module or of the session do before a test, and other processes, are not seen.
     """
-    connect, look_up, tried = socket.socket.connect, socket.getaddrinfo, []
+    look_up, tried = socket.getaddrinfo, []
 
     def refuse(address):
         tried.append(address)
         raise OSError(f"A test tried to reach the network: {address}.")
 
-    def guarded(self, address):
-        if isinstance(address, tuple) and address[0] not in _LOCAL:
-            refuse(address)
-        return connect(self, address)
+    def guarded(connect):
+        def call(self, address):
+            if isinstance(address, tuple) and address[0] not in _LOCAL:
+                refuse(address)
+            return connect(self, address)
+
+        return call
 
     def guarded_look_up(host, *args, **options):
         return refuse(host) if host not in _LOCAL else look_up(host, *args, **options)
 
-    monkeypatch.setattr(socket.socket, "connect", guarded)
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
     monkeypatch.setattr(socket, "getaddrinfo", guarded_look_up)
     yield tried
     assert tried == [], f"A test tried to reach the network: {tried}."

@@ -4,14 +4,16 @@ import json
 
 import numpy as np
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from lensfinder import cli, find, model
-from lensfinder.errors import CheckpointError, PresetError
+from lensfinder.errors import CheckpointError, PresetError, RecipeError
 from lensfinder.posterior import Posterior
 from lensfinder.predict import Ensemble, Network, modeller_of, posterior_of
 from lensfinder.tables import read_table
 from lensfinder.training import cross_validate, fold_presets
+from lensfinder.zoo import open_preset
 from lensfinder.zoo.calibration import Spread
 from tests import tiny
 from tests.training.tiny_training import recipe
@@ -83,6 +85,10 @@ def test_what_cannot_be_mixed_is_refused(members, tmp_path):
             model(tiny.images(2), preset=[members[0], *others], output=tmp_path / "no.ecsv")
     with pytest.raises(PresetError, match="Name a modeller"):
         modeller_of([])
+    with pytest.raises(PresetError, match="Name a modeller"):
+        find(tiny.images(2), preset=finder, model=[])
+    with pytest.raises(PresetError, match="named twice"):
+        Ensemble([members[0], open_preset(members[0])])
     assert not (tmp_path / "no.ecsv").exists()
 
 
@@ -135,11 +141,12 @@ def test_folds_become_presets_that_answer_together(folds):
     for preset in presets:
         assert preset.config.calibration.objects >= 100  # what its fold was validated on
         assert preset.metrics["data"]["n"] == 110
-    before = {p: p.stat().st_mtime_ns for p in result.folder.rglob("preset/*")}
+    before = {p: p.stat().st_mtime_ns for p in (result.folder / "presets").rglob("*")}
     fold_presets(result.folder)
-    assert before == {p: p.stat().st_mtime_ns for p in result.folder.rglob("preset/*")}
+    assert before == {p: p.stat().st_mtime_ns for p in (result.folder / "presets").rglob("*")}
     images = np.random.default_rng(0).normal(0, 1, (3, 16, 16, 1)).astype(np.float32)
-    table = model({"vis": images}, preset=[str(p.folder) for p in presets], report=False)
+    table = model({"vis": images}, preset=presets, report=False)
+    assert str(presets[1].folder) in table.meta["command"]
     assert np.isfinite(table["e1_std"]).all()
     assert given.preset == "tiny/tiny"
 
@@ -150,3 +157,14 @@ def test_folds_that_are_not_done_are_no_presets(folds, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"folds": 2}))
     with pytest.raises(CheckpointError, match="fold-00, fold-01"):
         fold_presets(tmp_path)
+
+
+def test_folds_without_a_test_sample_are_refused_before_they_are_trained(folds, tmp_path):
+    given = folds[0].model_copy(update={"test": None})
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(given.model_dump(mode="json")))
+    words = ["train", str(tmp_path / "recipe.yaml"), "-o", str(tmp_path / "run")]
+    done = CliRunner().invoke(cli.app, [*words, "--folds", "2", "--presets"])
+    assert done.exit_code != 0
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(RecipeError, match="without folds"):
+        cross_validate(recipe(tmp_path, task="cleaner"), tmp_path / "run", folds=2)

@@ -39,9 +39,12 @@ def clean(
 
     Of a folder of shards (`lensfinder simulate`), shards of the sources with the same truth.
     """
-    if len(images) == 1 and (Path(images[0]) / "manifest.json").is_file():
-        if intermediate or tiles or resample or layout or survey:
-            raise typer.BadParameter("Shards are cleaned as they are: leave the other options out.")
+    if any((Path(each) / "manifest.json").is_file() for each in images):
+        fits = any(fitting.options().values())
+        if len(images) > 1 or intermediate or tiles or resample or layout or survey or fits:
+            raise typer.BadParameter(
+                "One folder of shards is cleaned, as it is: leave the other options out."
+            )
         _shards(images[0], output, preset, denoiser, batch_size, overwrite)
         return
     with quietly():

@@ -70,6 +70,8 @@ def train(
             procedure=procedure,
             split_by=split_by,
         )
+        if presets:
+            _refuse_untested(recipe)
         finished = _cross_validate(recipe, output, folds=folds, resume=resume, **given)
         if presets and finished:
             with quietly():
@@ -92,6 +94,19 @@ def train(
         loss = f", validation loss {best['val_loss']:.5g}" if "val_loss" in best else ""
         typer.echo(f"best epoch {result.best_epoch} of {len(result.history)}{loss}")
     typer.echo(f"{'finished' if result.finished else 'to be resumed'}  {result.folder}")
+
+
+def _refuse_untested(recipe) -> None:
+    """Before hours of training, what would keep the folds from becoming presets."""
+    with quietly():
+        from lensfinder.errors import RecipeError
+        from lensfinder.training import load_recipe
+    found = load_recipe(recipe)
+    if found.test is None:
+        raise RecipeError(
+            f"A preset needs figures, and the recipe of {found.preset} has no test sample. Add "
+            "`test:` to it."
+        )
 
 
 def _zoo(recipe, output, minutes, workers, fit_schedule, precision, replace) -> None:

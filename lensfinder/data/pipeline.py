@@ -175,7 +175,8 @@ def from_arrays(
     if len(lengths) != 1 or values.ndim not in (2, 5) or any(a.ndim != 4 for a in images.values()):
         shapes = {name: array.shape for name, array in images.items()}
         raise DatasetSpecError(
-            f"Images must be (N, H, W, C) and targets (N, P), all with the same N. Received: "
+            f"Images must be (N, H, W, C) and targets (N, P), or planes (N, planes, H, W, C), all "
+            f"with the same N. Received: "
             f"{shapes}, {values.shape}" + ("." if ids is None else f", {len(ids)} ids.")
         )
     count = lengths.pop()

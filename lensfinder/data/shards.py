@@ -65,8 +65,8 @@ def write_shards(
         and, if any, ``planes`` {name: {group: (N, H, W, B)}}.
     survey : Survey or str
         The survey of the images.
-    population : Population, optional
-        What they were drawn from; kept in the manifest.
+    population : Population or dict, optional
+        What they were drawn from, perhaps as another manifest holds it; kept in the manifest.
     seed : int, optional
         Seed of the simulation; kept in the manifest.
     rows_per_shard : int
@@ -347,7 +347,7 @@ def commit(
         numbers=numeric_columns(truth),
         truth_sha256=file_sha256(folder / TRUTH),
         survey=survey.model_dump(mode="json"),
-        population={} if population is None else population.model_dump(mode="json"),
+        population=_plain(population),
         seed=seed,
         drawn=drawn or {},
         versions=dict(_versions()),
@@ -358,6 +358,12 @@ def commit(
         if path.name not in names:
             os.unlink(path)  # left over from a larger data set that was overwritten
     return manifest
+
+
+def _plain(population) -> dict:
+    if isinstance(population, dict):
+        return population
+    return {} if population is None else population.model_dump(mode="json")
 
 
 def _column(column) -> ColumnEntry:

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from lensfinder.data import CutoutBatch, ShardWriter, dataset, read_manifest
-from lensfinder.data.manifest import read_truth
+from lensfinder.data import CutoutBatch, ShardWriter, dataset
+from lensfinder.data.manifest import read_truth, verify_shards
 from lensfinder.errors import STATUS, DatasetSpecError
 from lensfinder.predict.cleaner import Cleaner
 from lensfinder.predict.network import BATCH_SIZE
@@ -57,17 +57,21 @@ def clean_shards(
     ShardError
         If there is no data set in `folder`, or it is damaged.
     DatasetSpecError
-        If its images are not what the cleaner takes, or it is to be written into itself.
+        If its images are not what the cleaner takes, it is to be written into itself, or the
+        cleaner gives no image of any of them.
     PresetError, UnknownNameError, UntrustedArtefactError
         As for `lensfinder.predict.Cleaner`.
     """
     if Path(folder).resolve() == Path(output).resolve():
         raise DatasetSpecError(f"{folder} would be overwritten by itself. Choose another folder.")
-    manifest = read_manifest(folder)
+    manifest = verify_shards(folder)  # before anything that lies in `output` is taken away
     cleaner = Cleaner(preset, denoiser=denoiser, batch_size=batch_size)
-    held = {name: (group.shape, group.bands) for name, group in manifest.groups.items()}
+    held = {
+        name: (group.shape, group.bands, group.pixel_scale)
+        for name, group in manifest.groups.items()
+    }
     wanted = {
-        group.name: (cleaner.contract.shapes[group.name], tuple(group.bands))
+        group.name: (cleaner.contract.shapes[group.name], tuple(group.bands), group.pixel_scale)
         for group in cleaner.contract.groups
     }
     if held != wanted or manifest.unit != cleaner.contract.unit:
@@ -80,6 +84,7 @@ def clean_shards(
     with ShardWriter(
         output,
         survey=Survey.model_validate(manifest.survey),
+        population=manifest.population,
         seed=manifest.seed,
         dtype=manifest.dtype,
         overwrite=overwrite,
@@ -97,6 +102,8 @@ def clean_shards(
             first += len(rows)
             if progress is not None:
                 progress(len(rows))
+        if not counts["ok"]:
+            raise DatasetSpecError(f"The cleaner gives no image of any mock of {folder}: {counts}.")
     return dict(counts)
 
 

@@ -40,8 +40,9 @@ class Ensemble:
 
     Parameters
     ----------
-    names : sequence of str, path or OwnNetwork
-        Modellers with posteriors, such as those of all folds of a cross-validation.
+    names : sequence of str, path or Preset
+        Modellers with posteriors, such as those of all folds of a cross-validation
+        (`lensfinder.training.fold_presets`).
     batch_size : int
         Objects per step.
 
@@ -54,7 +55,8 @@ class Ensemble:
     contract, batch_size
         Those of all of them.
     keras_model : keras.Model
-        The first member's: pages show what it saw.
+        The first member's: pages show what it saw, and of bottlenecks it is the one that says
+        whether an image is unlike the training data.
     outputs : int
         Numbers per image.
     calibration : None
@@ -75,11 +77,13 @@ class Ensemble:
         self.members = [Network(name, "modeller", batch_size=batch_size) for name in names]
         first, *others = self.members
         titles = [str(member.preset.name) for member in self.members]
-        if len({str(name) for name in names}) < len(titles):
+        both = list(zip(self.members, titles, strict=True))
+        places = {str(getattr(member.preset, "folder", title)) for member, title in both}
+        if len(places) < len(titles):
             raise PresetError(
                 f"A preset is named twice. An ensemble is of different ones: {titles}."
             )
-        for member, title in zip(self.members, titles, strict=True):
+        for member, title in both:
             if not has_posterior(np.empty((0, member.outputs)), member.preset.targets):
                 raise PresetError(
                     f"{title} gives values without a posterior, so it cannot be mixed with others. "
@@ -164,8 +168,8 @@ def modeller_of(preset, *, batch_size: int = BATCH_SIZE):
 
     Parameters
     ----------
-    preset : str, path, OwnNetwork, or sequence of them
-        One or more.
+    preset : str, path, Preset or OwnNetwork, or sequence of them
+        One or more; a network of one's own stands alone.
     batch_size : int
         Objects per step.
 

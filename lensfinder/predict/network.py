@@ -9,7 +9,7 @@ from lensfinder.errors import STATUS, ArgumentError, PresetError
 from lensfinder.predict.fitting import Fitting
 from lensfinder.predict.own import OwnNetwork
 from lensfinder.tables import clean_message
-from lensfinder.zoo import fixed_predict, open_preset
+from lensfinder.zoo import Preset, fixed_predict, open_preset
 from lensfinder.zoo.predict import BATCH_SIZE
 
 
@@ -43,7 +43,7 @@ class Network:
 
     Parameters
     ----------
-    name : str, path or OwnNetwork
+    name : str, path, Preset or OwnNetwork
         Preset, or folder of one; or a Keras model of the user's own.
     task : str
         What the preset must be for: ``"finder"``, ``"modeller"`` or ``"cleaner"``.
@@ -78,7 +78,8 @@ class Network:
             raise ArgumentError(
                 f"The batch size must be a whole number > 0. Received: {batch_size}."
             )
-        self.preset = name if isinstance(name, OwnNetwork) else open_preset(name)
+        opened = isinstance(name, OwnNetwork | Preset)
+        self.preset = name if opened else open_preset(name)
         if self.preset.task != task:
             raise PresetError(
                 f"The preset {self.preset.name!r} is a {self.preset.task}. Expected a {task}: "

@@ -101,7 +101,8 @@ class Rarity:
             ``entropy`` of p_lens, nats, and ``log_joint``, log r(z) q(y|z) of the likelier class y
             (Madireddy et al., section 3.3.1; Alemi et al. 2018); NaN for rows without an answer.
         """
-        p = answers.values[:, 0].astype(np.float64)
+        # at two scales the answer is the larger of both, but the code is that of the stamp
+        p = answers.extra.get("p_lens_stamp", answers.values[:, 0]).astype(np.float64)
         log_q = np.log(np.maximum(np.fmax(p, 1.0 - p), 1e-30))
         joint = self.log_density(answers.images) + log_q
         good = answers.status == 0

@@ -140,7 +140,7 @@ def command_line(verb: str, images, options: Mapping) -> str:
             continue
         flag = "-o" if name == "output" else f"--{name.replace('_', '-')}"
         for each in value if isinstance(value, list | tuple) else [value]:
-            words += [flag] if each is True else [flag, str(each)]
+            words += [flag] if each is True else [flag, str(getattr(each, "folder", each))]
     return shlex.join(words)
 
 

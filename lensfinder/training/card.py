@@ -137,9 +137,11 @@ def _source(data, recorded) -> str:
         real = f" with sources of the library `{data.sources}`" if data.sources else ""
         return f"fresh mocks of `{data.population}`{real} (seed {data.seed}), none seen twice"
     if data.kind == "shards":
+        cleaner = recorded.get("cleaner")
         return (
             f"the training split of {recorded['rows']:,} mocks of `{recorded['population']}` "
             f"(seed {recorded['seed']}), seen again in every epoch"
+            + (f", as the cleaner `{cleaner}` leaves them" if cleaner else "")
         )
     if data.kind == "mixture":
         return "; ".join(

@@ -153,6 +153,11 @@ def cross_validate(
     watch, recipe, run = Stopwatch(minutes), load_recipe(recipe), RunFolder(out)
     listener = listener or default_listener()
     check_procedure(procedure, recipe)
+    if recipe.task not in ("finder", "modeller"):
+        raise RecipeError(
+            f"Folds are measured for finders and modellers. Received: a {recipe.task}. Train it "
+            "without folds."
+        )
     config = run.path / "config.json"
     if config.exists() and not resume:
         raise OutputExistsError(

@@ -15,7 +15,7 @@ from lensfinder.training.publish import publish
 from lensfinder.training.recipe import Recipe
 from lensfinder.zoo import Preset, open_preset
 
-PRESET = "preset"  # folder of a fold
+PRESETS = "presets"  # folder beside those of the folds
 
 
 def fold_presets(folder, *, note=None, **options) -> list[Preset]:
@@ -36,13 +36,14 @@ def fold_presets(folder, *, note=None, **options) -> list[Preset]:
     Returns
     -------
     list of Preset
-        In ``fold-00/preset`` and so on; of the mean-curve procedure also ``final/preset``, which is
-        not calibrated: it was trained on all objects that it could be calibrated on.
+        In ``presets/NAME-fold-00`` and so on; of the mean-curve procedure also
+        ``presets/NAME-final``, which is not calibrated: it was trained on all objects that it could
+        be calibrated on.
 
     Raises
     ------
     CheckpointError
-        If a fold is not done.
+        If a fold, or the training on all of them, is not done.
     RecipeError
         If the recipe has no test sample.
     MetricError
@@ -60,19 +61,29 @@ def fold_presets(folder, *, note=None, **options) -> list[Preset]:
             f"{', '.join(unfinished)} of {folder} are not done. Go on with the training first."
         )
     final = folder / "final"
-    for place in [*places, *([final] if (final / "figures.json").exists() else [])]:
-        if not (place / PRESET / "config.json").exists():
-            _write(place, options)
-        found.append(open_preset(place / PRESET))
+    if final.exists() and not (final / "figures.json").exists():
+        raise CheckpointError(
+            f"The training on all folds in {final} is not done. Go on with it first."
+        )
+    for place in [*places, *([final] if final.exists() else [])]:
+        recipe = _recipe(place)
+        preset = folder / PRESETS / recipe.preset.partition("/")[0]
+        if not (preset / "config.json").exists():
+            _write(place, preset, recipe, options)
+        found.append(open_preset(preset))
         if note is not None:
-            note(f"{place / PRESET}: {found[-1].name}")
+            note(f"{found[-1].name:32} {preset}")
     return found
 
 
-def _write(place: Path, options) -> None:
+def _recipe(place: Path) -> Recipe:
+    """That of a fold, with a name of its own for its preset."""
     recipe = Recipe.model_validate(yaml.safe_load((place / "config.yaml").read_text())["recipe"])
     name, _, survey = recipe.preset.rpartition("/")
-    recipe = altered(recipe, preset=f"{name}-{place.name}/{survey}")
+    return altered(recipe, preset=f"{name}-{place.name}/{survey}")
+
+
+def _write(place: Path, preset: Path, recipe: Recipe, options) -> None:
     model = build_network(recipe)
     restore(model, load_file(place / "best.safetensors"))
     history = json.loads((place / "history.json").read_text())
@@ -80,4 +91,4 @@ def _write(place: Path, options) -> None:
     result = TrainingResult(place, True, history, best, model)
     if recipe.validation is None and recipe.data.fold == "all":
         options = {"calibration": "none", **options}
-    publish(recipe, result, place=place / PRESET, **options)
+    publish(recipe, result, place=preset, **options)

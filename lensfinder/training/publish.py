@@ -212,6 +212,7 @@ def _held(data) -> dict:
         **{"kind": "shards", "population": manifest.population.get("name")},
         **{"survey": manifest.survey["name"], "seed": manifest.seed, "rows": manifest.rows},
         **{"truth_sha256": manifest.truth_sha256, **asked},
+        **{name: manifest.drawn[name] for name in ("cleaner",) if name in manifest.drawn},
     }
 
 

@@ -142,6 +142,11 @@ class Recipe(BaseModel):
                 f"the parts of the mixture give {self.data.objects} objects, batch_size is "
                 f"{self.batch_size}; they must agree."
             )
+        if len(self._planes()) > 1:
+            raise ValueError(
+                "the parts of the mixture show different planes of their mocks "
+                f"({', '.join(sorted(self._planes()))}); a network is shown one."
+            )
         self._check_disjoint()
         return self
 
@@ -223,9 +228,11 @@ class Recipe(BaseModel):
     @property
     def plane(self) -> str:
         """Which plane of the mocks the network is shown; of a mixture, that of all fresh ones."""
-        parts = [data for _, data, _ in self._parts()]
-        shown = {data.plane for data in parts if hasattr(data, "plane")}
-        return shown.pop() if len(shown) == 1 else "S1"
+        return next(iter(self._planes()), "S1")
+
+    def _planes(self) -> set[str]:
+        """Planes that the fresh mocks of the data are shown in."""
+        return {data.plane for _, data, _ in self._parts() if hasattr(data, "plane")}
 
     def training_contract(self) -> InputContract:
         """Contract of the network while it is trained: that of its patches, where there are any.

@@ -18,7 +18,6 @@ from lensfinder.zoo.artefacts import MAX_HEADER, check_header
 
 LITE = "Lite0"
 STATISTICS = ("weight", "bias", "running_mean", "running_var")  # of a batch norm, as keras has them
-SMALLEST = (32, 32, 3)  # of images; weights do not depend on it
 
 
 def free_efficientnet():

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lensfinder.errors import ArchitectureError
 from lensfinder.zoo.efficientnet_branch import VARIANTS, efficientnet_branch, load_imagenet
+from lensfinder.zoo.efficientnet_lite import LITE
 from lensfinder.zoo.imagenet import DOWNLOAD, imagenet_file
 from lensfinder.zoo.inputs import join, make_inputs, to_branches
 from lensfinder.zoo.layers import ArcsinhStretch, ContrastClip, JointAugment
@@ -98,6 +99,11 @@ def two_branch_efficientnet(
         branches[group] = efficientnet_branch(arguments.variant, x.shape[1:], group)
         features.append(branches[group](x))
     if arguments.imagenet_weights is not None:
+        if (arguments.variant, arguments.imagenet_weights) == (LITE, DOWNLOAD):
+            raise ArchitectureError(
+                f"Nobody publishes weights of {LITE} that Keras could fetch. Give "
+                "imagenet_weights a file that benchmarks/lite_weights.py wrote."
+            )
         fetched = arguments.imagenet_weights == DOWNLOAD
         load_imagenet(
             branches,
