@@ -31,6 +31,7 @@ from lensfinder.zoo.layers.dihedral import VIEWS, turned_back, view
 
 MODELLERS = {  # preset -> population whose other distributions the mocks have: that of its training
     "compact-modeller/euclid-wide-vis": "varied-lenses",
+    "compact-modeller/euclid-vis-posterior": "pearson2019-train",
     "compact-modeller/euclid-vis": "pearson2019-train",
     "six-layer-cnn/euclid-vis": "pearson2019-train",
 }

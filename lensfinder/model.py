@@ -23,7 +23,7 @@ from lensfinder.predict import (
 from lensfinder.predict.stages import front_columns, stage_options, stages
 from lensfinder.tables import COLUMNS, build_table, check_output, refuse_existing, write_table
 
-MODELLER = "compact-modeller/euclid-vis"
+MODELLER = "compact-modeller/euclid-vis-posterior"
 
 
 def model(
