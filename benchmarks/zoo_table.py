@@ -156,7 +156,7 @@ def _twins(figures):
 
 def _lenses(figures):
     found = figures["summary"]["all"]
-    held = found.get("theta_E_within_68")
+    held = found.get("theta_E_within_68_percent_interval")
     return (
         f"theta_E NMAD {found['theta_E_nmad']:.2f}, bias {found['theta_E_bias']:+.2f} arcsec, "
         f"{1 - found['theta_E_within_30_percent']:.0%} off by more than 30 %, of "
