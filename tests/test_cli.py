@@ -89,7 +89,7 @@ DOORS = {
         "lensfinder.training",
         python_only={"out", "source", "validation", "listener"},
         options_only={
-            *("output", "folds", "objects", "shards", "procedure", "split_by"),
+            *("output", "folds", "objects", "shards", "procedure", "split_by", "presets"),
             *("zoo", "fit_schedule", "precision", "replace"),
         },
     ),

@@ -13,7 +13,7 @@ from typing import Literal
 from astropy.table import Column, Table
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from lensfinder.errors import LensfinderError, ShardError
+from lensfinder.errors import DatasetSpecError, LensfinderError, ShardError
 
 MANIFEST = "manifest.json"
 TRUTH = "truth.parquet"
@@ -283,3 +283,33 @@ def _describe_length(path, shard, size) -> str:
         f"{path} has {size} bytes instead of {shard.bytes}, with {rows}. It was cut or replaced; "
         "write the set again."
     )
+
+
+def check_planes(manifest: Manifest, planes, folder) -> None:
+    """Refuse planes that a data set does not hold.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Of the data set.
+    planes : sequence of str
+        What is asked of it.
+    folder : path-like
+        Where it lies.
+
+    Raises
+    ------
+    DatasetSpecError
+        If it has several groups of bands, or lacks a plane.
+    """
+    if planes and len(manifest.groups) != 1:
+        raise DatasetSpecError(
+            f"Planes are read from data sets with one group. {folder}: {list(manifest.groups)}."
+        )
+    missing = [name for name in planes if name not in manifest.planes]
+    if missing:
+        stored = ", ".join(manifest.planes) or "none"
+        raise DatasetSpecError(
+            f"{folder} must hold the plane {missing[0]}. Stored: {stored}. Write the mocks with "
+            f"`lensfinder simulate ... --planes {','.join(('S1', *planes))}`."
+        )

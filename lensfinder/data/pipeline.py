@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lensfinder.data.manifest import Manifest, read_truth, verify_shards
+from lensfinder.data.manifest import Manifest, check_planes, read_truth, verify_shards
 from lensfinder.data.splits import select, split_names
 from lensfinder.errors import DatasetSpecError, UnknownNameError
 from lensfinder.paths import quiet_tensorflow
@@ -92,7 +92,7 @@ def dataset(
         should.
     """
     folder, manifest, targets = Path(folder), verify_shards(folder, hashes=False), tuple(targets)
-    _check_planes(manifest, planes, folder)
+    check_planes(manifest, planes, folder)
     if cache_in_memory:
         part = {"split": split, "fold": fold, "folds": folds, "split_by": split_by}
         images, values, ids = load_arrays(folder, targets=targets, planes=planes, **part)
@@ -333,20 +333,6 @@ def _permute(values, seed, epoch, block=0):
         tf.range(tf.shape(values)[0]), seed=state, alg="philox"
     )
     return tf.gather(values, rows)
-
-
-def _check_planes(manifest: Manifest, planes, folder) -> None:
-    if planes and len(manifest.groups) != 1:
-        raise DatasetSpecError(
-            f"Planes are read from data sets with one group. {folder}: {list(manifest.groups)}."
-        )
-    missing = [name for name in planes if name not in manifest.planes]
-    if missing:
-        stored = ", ".join(manifest.planes) or "none"
-        raise DatasetSpecError(
-            f"{folder} must hold the plane {missing[0]}. Stored: {stored}. Write the mocks with "
-            f"`lensfinder simulate ... --planes {','.join(('S1', *planes))}`."
-        )
 
 
 def _parser(manifest: Manifest, targets, with_ids, planes=()):

@@ -151,6 +151,35 @@ def asked(targets, planes: bool) -> dict:
     return {"targets": (), "planes": targets} if planes else {"targets": targets}
 
 
+def refuse_cleaned(recipe) -> None:
+    """Refuse to judge by noisy mocks a network that is trained on what a cleaner leaves of them.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe.
+
+    Raises
+    ------
+    DatasetSpecError
+        If shards of it were cleaned (`lensfinder.predict.cleaned_shards`), and the mocks that it is
+        validated or tested on would not be sources alone.
+    """
+    from lensfinder.data import read_manifest
+
+    if recipe.plane == "S3" or (recipe.validation is None and recipe.test is None):
+        return
+    parts = recipe.data.parts if recipe.data.kind == "mixture" else [recipe]
+    for data in (part.data for part in parts if part.data.kind == "shards"):
+        cleaner = read_manifest(data.folder).drawn.get("cleaner")
+        if cleaner:
+            raise DatasetSpecError(
+                f"{data.folder} holds what {cleaner} leaves of mocks; the mocks of `validation` "
+                "and `test` would be noisy ones. Mix it with fresh mocks of true sources (`plane: "
+                "S3`), which they then show, or leave both out and measure with `evaluate`."
+            )
+
+
 def held_bands(folder) -> dict[str, tuple[str, ...]]:
     """Bands per group of a folder of shards, in channel order.
 

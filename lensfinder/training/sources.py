@@ -311,7 +311,9 @@ def make_source(recipe) -> Source:
         If the recipe leaves the data to the caller, or would show its network noisy mocks to
         validate or test it that was trained on what a cleaner leaves.
     """
-    _refuse_other_images(recipe)
+    from lensfinder.training.shard_source import refuse_cleaned
+
+    refuse_cleaned(recipe)
     if recipe.data.kind != "mixture":
         return _source(recipe, recipe.data, recipe.batch_size)
     from lensfinder.training.mixture import MixtureSource
@@ -319,24 +321,6 @@ def make_source(recipe) -> Source:
     return MixtureSource(
         tuple(_source(recipe, part.data, part.objects) for part in recipe.data.parts)
     )
-
-
-def _refuse_other_images(recipe) -> None:
-    if recipe.plane == "S3" or (recipe.validation is None and recipe.test is None):
-        return
-    parts = recipe.data.parts if recipe.data.kind == "mixture" else [recipe]
-    for data in (part.data for part in parts):
-        if data.kind != "shards":
-            continue
-        from lensfinder.data import read_manifest
-
-        cleaner = read_manifest(data.folder).drawn.get("cleaner")
-        if cleaner:
-            raise DatasetSpecError(
-                f"{data.folder} holds what {cleaner} leaves of mocks; the mocks of `validation` "
-                "and `test` would be noisy ones. Mix it with fresh mocks of true sources (`plane: "
-                "S3`), which they then show, or leave both out and measure with `evaluate`."
-            )
 
 
 def _source(recipe, data, batch_size) -> Source:

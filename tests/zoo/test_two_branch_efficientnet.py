@@ -211,9 +211,8 @@ def test_another_variant_is_refused(weight_file):
 
 
 def build(of, **arguments):
-    return zoo.build(
-        "two_branch_efficientnet", of, "finder", variant="B0", clip="none", **arguments
-    )
+    given = {"variant": "B0", "clip": "none", **arguments}
+    return zoo.build("two_branch_efficientnet", of, "finder", **given)
 
 
 def test_single_bands_are_repeated_or_padded_with_zeros():
