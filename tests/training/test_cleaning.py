@@ -19,7 +19,10 @@ from lensfinder.training.recipe import load_recipe, recipe_names
 from lensfinder.training.sources import ArraySource, Batch
 
 CHANNELS = {"vis": (0,)}
-PART = {"objects": 16, "data": {"kind": "simulator", "population": "madireddy", "seed": 1}}
+PARTS = [
+    {"objects": 16, "data": {"kind": "simulator", "population": "madireddy", "seed": seed}}
+    for seed in (1, 2)
+]
 FAMILY = {  # shown plane, planes to make
     "denoise-small": ("S1", ("S2",)),
     "deblend-small": ("S2", ("S3",)),
@@ -239,7 +242,7 @@ def test_bottlenecks_see_the_source_alone(name, beta):
     [
         ({"cleaning": None}, "a cleaner has `cleaning`"),
         ({"task": "finder"}, "another network has none"),
-        ({"data": {"kind": "mixture", "parts": [PART, PART]}}, "not on a mixture"),
+        ({"data": {"kind": "mixture", "parts": PARTS}}, "not on a mixture"),
         ({"cleaning": {"planes": ["S1"]}}, "S2"),
         ({"cleaning": {"planes": ["S2"], "patch": 4}}, "16"),
     ],
