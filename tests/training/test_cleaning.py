@@ -242,7 +242,7 @@ def test_bottlenecks_see_the_source_alone(name, beta):
     [
         ({"cleaning": None}, "a cleaner has `cleaning`"),
         ({"task": "finder"}, "another network has none"),
-        ({"data": {"kind": "mixture", "parts": PARTS}}, "not on a mixture"),
+        ({"data": {"kind": "mixture", "parts": PARTS}}, "not a mixture"),
         ({"cleaning": {"planes": ["S1"]}}, "S2"),
         ({"cleaning": {"planes": ["S2"], "patch": 4}}, "16"),
     ],
