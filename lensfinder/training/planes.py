@@ -125,19 +125,9 @@ def plane_source(recipe, data, batch_size: int):
     """
     patch = recipe.cleaning.patch if recipe.cleaning else None
     if data.kind == "shards":
-        from lensfinder.training.shard_source import ShardSource, held_bands
+        from lensfinder.training.shard_source import source_of
 
-        stored = ShardSource(
-            folder=data.folder,
-            targets=recipe.truth_columns,
-            groups=recipe.contract().channels(held_bands(data.folder)),
-            batch_size=batch_size,
-            shuffle_seed=data.shuffle_seed,
-            fold=data.fold,
-            folds=data.folds,
-            split_by=data.split_by,
-            planes=True,
-        )
+        stored = source_of(recipe, data, batch_size)
         return stored if patch is None else PatchSource(stored, patch, data.shuffle_seed)
     if data.kind != "simulator":
         from lensfinder.errors import DatasetSpecError

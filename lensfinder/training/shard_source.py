@@ -99,6 +99,36 @@ class ShardSource:
             )
 
 
+def source_of(recipe, data, batch_size: int) -> ShardSource:
+    """The source of a recipe's shards.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What is trained; a cleaner is given planes as truth.
+    data : Shards
+        Which shards, and how they are split.
+    batch_size : int
+        Objects per batch.
+
+    Returns
+    -------
+    ShardSource
+        Their training split.
+    """
+    return ShardSource(
+        folder=data.folder,
+        targets=recipe.truth_columns,
+        groups=recipe.contract().channels(held_bands(data.folder)),
+        batch_size=batch_size,
+        shuffle_seed=data.shuffle_seed,
+        fold=data.fold,
+        folds=data.folds,
+        split_by=data.split_by,
+        planes=recipe.cleaning is not None,
+    )
+
+
 def shard_objects(recipe, split: str) -> Batch:
     """One split of a recipe's shards, all in memory.
 

@@ -341,18 +341,9 @@ def _source(recipe, data, batch_size) -> Source:
             **drawing(data),
         )
     if data.kind == "shards":
-        from lensfinder.training.shard_source import ShardSource, held_bands
+        from lensfinder.training.shard_source import source_of
 
-        return ShardSource(
-            folder=data.folder,
-            targets=recipe.truth_columns,
-            groups=recipe.contract().channels(held_bands(data.folder)),
-            batch_size=batch_size,
-            shuffle_seed=data.shuffle_seed,
-            fold=data.fold,
-            folds=data.folds,
-            split_by=data.split_by,
-        )
+        return source_of(recipe, data, batch_size)
     raise DatasetSpecError("The recipe trains on arrays: give train(..., source=ArraySource(...)).")
 
 
