@@ -81,7 +81,7 @@ SCALES = {
         *(SURVEY, 96, 64, 2, 1, 16, "B0", ("hjy",), ("none", "alternative"), None, 1),
         *((FRESH, STORED), 64),
     ),
-    # Drawing fresh mocks takes a fifth of a core's time beside training on them, so ours sees fewer
+    # drawing fresh mocks takes time beside training on them, so ours sees fewer
     "cpu": Scale(
         *(CENTRAL, 12_000, 10_000, 3, 10, 64, "Lite0"),
         ("hjy", "vis-repeated", "hjy-vis-repeated"),
