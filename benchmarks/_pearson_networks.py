@@ -16,15 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from safetensors.numpy import load_file
 
 from lensfinder.simulate import Simulator, simulate
 from lensfinder.specs import load_population, load_survey
 from lensfinder.tables import write_atomically
-from lensfinder.training.checkpoint import restore
 from lensfinder.training.fold_plans import altered
 from lensfinder.training.loop import train
-from lensfinder.training.network import build_network, compile_network
+from lensfinder.training.network import build_network, compile_network, trained_network
 from lensfinder.training.recipe import Recipe, load_recipe
 from lensfinder.training.run_folder import Stopwatch
 from lensfinder.training.sources import SimulatorSource
@@ -309,10 +307,7 @@ class _Answerer:
     """A trained network that takes the bands it knows from any survey's images."""
 
     def __init__(self, place):
-        plain = yaml.safe_load((place / "config.yaml").read_text())["recipe"]
-        self.recipe = Recipe.model_validate(plain)
-        model = build_network(self.recipe)
-        restore(model, load_file(place / "best.safetensors"))
+        self.recipe, model = trained_network(place)
         self._predict = fixed_predict(model)
 
     @cached_property

@@ -25,18 +25,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
 from _bom2022_table import CLIPPINGS, FIGURES, PUBLISHED, markdown, published
 from _resumed import measure, parser
-from safetensors.numpy import load_file
 
 from lensfinder.errors import UnknownNameError
 from lensfinder.simulate import Simulator, simulate
 from lensfinder.tables import write_atomically
-from lensfinder.training.checkpoint import restore
 from lensfinder.training.crossval import cross_validate
 from lensfinder.training.loop import train
-from lensfinder.training.network import build_network
+from lensfinder.training.network import trained_network
 from lensfinder.training.recipe import Recipe, load_recipe
 from lensfinder.training.run_folder import Stopwatch
 from lensfinder.training.scores import finder_figures
@@ -233,9 +230,7 @@ def blind_figures(fold: Path, blind: Path) -> dict:
     place = fold / "blind.json"
     if place.exists():
         return json.loads(place.read_text())
-    recipe = Recipe.model_validate(yaml.safe_load((fold / "config.yaml").read_text())["recipe"])
-    model = build_network(recipe)
-    restore(model, load_file(fold / "best.safetensors"))
+    recipe, model = trained_network(fold)
     predict = fixed_predict(model, batch_size=recipe.batch_size, jit_compile=recipe.jit_compile)
     label = np.load(blind / "label.npy")
     groups = list(recipe.contract().shapes)

@@ -38,7 +38,6 @@ from _schuldt_mocks import (
 )
 from _schuldt_table import PUBLISHED_IMAGES, TARGETS, markdown
 from astropy.table import Table
-from safetensors.numpy import load_file
 
 from lensfinder.data.manifest import read_truth
 from lensfinder.data.splits import select, split_names
@@ -48,12 +47,11 @@ from lensfinder.lensing import Ellipticity, theta_E_to_barkana
 from lensfinder.paths import real_images_dir
 from lensfinder.posterior import Posterior, has_posterior
 from lensfinder.tables import write_atomically
-from lensfinder.training.checkpoint import restore
 from lensfinder.training.crossval import cross_validate
 from lensfinder.training.fold_plans import altered
 from lensfinder.training.loop import train
 from lensfinder.training.metrics import roc_auc
-from lensfinder.training.network import build_network
+from lensfinder.training.network import build_network, trained_network
 from lensfinder.training.recipe import Recipe, load_recipe
 from lensfinder.training.run_folder import Stopwatch
 from lensfinder.training.sources import validation_objects
@@ -312,12 +310,7 @@ def measured(place, test) -> dict:
     """What the weights that a training kept say of the test sample; kept beside them."""
     file = place / "test-figures.json"
     if not file.exists():
-        import yaml
-
-        config = yaml.safe_load((place / "config.yaml").read_text())
-        recipe = Recipe.model_validate(config["recipe"])
-        model = build_network(recipe)
-        restore(model, load_file(place / "best.safetensors"))
+        recipe, model = trained_network(place)
         found = figures_of(recipe, fixed_predict(model), test)
         write_atomically(file, lambda temporary: Path(temporary).write_text(json.dumps(found)))
     return json.loads(file.read_text())

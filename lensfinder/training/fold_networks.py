@@ -3,16 +3,11 @@
 import json
 from pathlib import Path
 
-import yaml
-from safetensors.numpy import load_file
-
 from lensfinder.errors import CheckpointError
-from lensfinder.training.checkpoint import restore
 from lensfinder.training.fold_plans import altered
 from lensfinder.training.loop import TrainingResult
-from lensfinder.training.network import build_network
+from lensfinder.training.network import trained_network
 from lensfinder.training.publish import publish
-from lensfinder.training.recipe import Recipe
 from lensfinder.zoo import Preset, open_preset
 
 PRESETS = "presets"  # folder beside those of the folds
@@ -53,7 +48,8 @@ def fold_presets(folder, *, note=None, **options) -> list[Preset]:
     config = folder / "config.json"
     if not config.exists():
         raise CheckpointError(f"{folder} holds no cross-validation. Train with --folds first.")
-    folds = json.loads(config.read_text())["folds"]
+    begun = json.loads(config.read_text())
+    folds = begun["folds"]
     places = [folder / f"fold-{fold:02d}" for fold in range(folds)]
     unfinished = [place.name for place in places if not (place / "figures.json").exists()]
     if unfinished:
@@ -65,27 +61,21 @@ def fold_presets(folder, *, note=None, **options) -> list[Preset]:
         raise CheckpointError(
             f"The training on all folds in {final} is not done. Go on with it first."
         )
+    name = begun["recipe"]["preset"].partition("/")[0]
     for place in [*places, *([final] if final.exists() else [])]:
-        recipe = _recipe(place)
-        preset = folder / PRESETS / recipe.preset.partition("/")[0]
+        preset = folder / PRESETS / f"{name}-{place.name}"
         if not (preset / "config.json").exists():
-            _write(place, preset, recipe, options)
+            _write(place, preset, options)
         found.append(open_preset(preset))
         if note is not None:
             note(f"{found[-1].name:32} {preset}")
     return found
 
 
-def _recipe(place: Path) -> Recipe:
-    """That of a fold, with a name of its own for its preset."""
-    recipe = Recipe.model_validate(yaml.safe_load((place / "config.yaml").read_text())["recipe"])
-    name, _, survey = recipe.preset.rpartition("/")
-    return altered(recipe, preset=f"{name}-{place.name}/{survey}")
-
-
-def _write(place: Path, preset: Path, recipe: Recipe, options) -> None:
-    model = build_network(recipe)
-    restore(model, load_file(place / "best.safetensors"))
+def _write(place: Path, preset: Path, options) -> None:
+    recipe, model = trained_network(place)
+    survey = recipe.preset.partition("/")[2]
+    recipe = altered(recipe, preset=f"{preset.name}/{survey}")  # a name of its own
     history = json.loads((place / "history.json").read_text())
     best = json.loads((place / "figures.json").read_text()).get("best_epoch", len(history))
     result = TrainingResult(place, True, history, best, model)

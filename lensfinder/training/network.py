@@ -1,5 +1,11 @@
 """The network of a recipe: built, compiled, adapted."""
 
+from pathlib import Path
+
+import yaml
+from safetensors.numpy import load_file
+
+from lensfinder.training.checkpoint import restore
 from lensfinder.training.losses import make_loss
 from lensfinder.training.optimizers import make_optimizer
 from lensfinder.training.precision import (
@@ -8,6 +14,7 @@ from lensfinder.training.precision import (
     keep_ours_exact,
     resolved_precision,
 )
+from lensfinder.training.recipe import Recipe
 
 
 def network_arguments(recipe) -> dict:
@@ -117,3 +124,30 @@ def adapt_network(model, recipe, source) -> int:
     count = min(-(-recipe.adapt_size // recipe.batch_size), recipe.steps_per_epoch)
     batches = (batch.images for batch in source.batches(0, 0, count))
     return zoo.adapt(model, batches, limit=recipe.adapt_size)
+
+
+def trained_network(folder) -> tuple:
+    """The network of a finished training, with the weights that it kept.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of the run: ``config.yaml`` and ``best.safetensors`` are read.
+
+    Returns
+    -------
+    recipe : Recipe
+        What was trained.
+    model : keras.Model
+        With the weights of its best epoch.
+
+    Raises
+    ------
+    CheckpointError
+        If the weights belong to another network.
+    """
+    folder = Path(folder)
+    recipe = Recipe.model_validate(yaml.safe_load((folder / "config.yaml").read_text())["recipe"])
+    model = build_network(recipe)
+    restore(model, load_file(folder / "best.safetensors"))
+    return recipe, model
