@@ -26,7 +26,7 @@ NAMES = {
     "euclid-wide-vis": {"vis": (57, 0.1, ("VIS",))},
     "euclid-vis-maresca2021": {"vis": (81, 0.1, ("VIS",))},
     "euclid-vis-nisp": {"vis": (200, 0.1, ("VIS",)), "nisp": (66, 0.3, ("H", "J", "Y"))},
-    "euclid-vis-nisp-central": {"vis": (96, 0.1, ("VIS",)), "nisp": (32, 0.3, ("H", "J", "Y"))},
+    "euclid-vis-nisp-central": {"vis": (64, 0.1, ("VIS",)), "nisp": (32, 0.3, ("H", "J", "Y"))},
     "lsst-r": {"lsst": (57, 0.2, ("r",))},
     "lsst-gri": {"lsst": (57, 0.2, ("g", "r", "i"))},
     "lsst-gri-10yr": {"lsst": (111, 0.18, ("g", "r", "i"))},
