@@ -27,6 +27,9 @@ class TwoBranchArguments(BaseModel):
     clip : {"alternative", "challenge", "none", "arcsinh"}
         Scheme of the `ContrastClip`; or an `ArcsinhStretch` in units of the noise in its place,
         which the paper does not have.
+    upper_percentiles : dict of str to float or None
+        Per group another percentile for the upper bound of the `ContrastClip`, for stamps that
+        show less sky than the paper's.
     channels : {"repeat", "zeros", "native"}
         How a group of fewer than three bands enters a three-channel branch: its one band three
         times, or with empty channels; "native" builds a branch with as many channels as the group
@@ -44,6 +47,7 @@ class TwoBranchArguments(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     variant: Literal[VARIANTS] = "B2"
     clip: Literal["alternative", "challenge", "none", "arcsinh"] = "alternative"
+    upper_percentiles: dict[str, float] | None = Field(default=None, max_length=8)
     channels: Literal["repeat", "zeros", "native"] = "repeat"
     augment: bool = True
     imagenet_weights: str | None = None
@@ -88,8 +92,7 @@ def two_branch_efficientnet(
     """
     inputs = make_inputs(contract, smallest=32)
     images = {
-        group: _scaled(arguments.clip, group)(x)
-        for group, x in to_branches(inputs, contract).items()
+        group: _scaled(arguments, group)(x) for group, x in to_branches(inputs, contract).items()
     }
     if arguments.augment:
         images = JointAugment(name="augment")(images)
@@ -117,10 +120,11 @@ def two_branch_efficientnet(
     return keras.Model(inputs, output, name="two_branch_efficientnet")
 
 
-def _scaled(clip: str, group: str):
-    if clip == "arcsinh":
+def _scaled(arguments: TwoBranchArguments, group: str):
+    if arguments.clip == "arcsinh":
         return ArcsinhStretch(group=group, name=f"{group}_stretch")
-    return ContrastClip(clip, group=group, name=f"{group}_clip")
+    upper = (arguments.upper_percentiles or {}).get(group)
+    return ContrastClip(arguments.clip, upper_percentile=upper, group=group, name=f"{group}_clip")
 
 
 def _to_channels(x, group: str, how: str):

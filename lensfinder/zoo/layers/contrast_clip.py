@@ -30,6 +30,10 @@ class ContrastClip(AdaptedLayer):
     ----------
     scheme : {"challenge", "alternative", "none"}
         Which percentiles.
+    upper_percentile : float or None
+        Another percentile for the upper bound, in (50, 100). The schemes' were made for stamps of
+        200 pixels, most of which are sky: on the middle of such stamps the same percentile lies
+        many times higher.
     group : str or None
         Group whose images pass through, for `lensfinder.zoo.adapt`.
     **options : dict
@@ -38,16 +42,28 @@ class ContrastClip(AdaptedLayer):
     Raises
     ------
     ArchitectureError
-        If the scheme is unknown.
+        If the scheme is unknown, or another percentile cannot be the upper bound's.
     """
 
-    def __init__(self, scheme: str = "alternative", *, group: str | None = None, **options):
+    def __init__(
+        self,
+        scheme: str = "alternative",
+        *,
+        upper_percentile: float | None = None,
+        group: str | None = None,
+        **options,
+    ):
         super().__init__(**options)
         if scheme not in _SCHEMES:
             raise ArchitectureError(
                 f"Expected a scheme among {', '.join(_SCHEMES)}. Received: {scheme!r}."
             )
-        self.scheme, self.group = scheme, group
+        if upper_percentile is not None and (scheme == "none" or not 50 < upper_percentile < 100):
+            raise ArchitectureError(
+                "The upper bound of a scheme that clips is a percentile between 50 and 100. "
+                f"Received: {upper_percentile} for the scheme {scheme!r}."
+            )
+        self.scheme, self.upper_percentile, self.group = scheme, upper_percentile, group
 
     def build(self, input_shape):
         if self.scheme != "none":
@@ -66,7 +82,7 @@ class ContrastClip(AdaptedLayer):
         inverted, upper = _SCHEMES[self.scheme]
         # percentile p of -x is minus percentile 100 - p of x
         self.lower.assign(self._sketch.percentile(100.0 - inverted))
-        self.upper.assign(self._sketch.percentile(upper))
+        self.upper.assign(self._sketch.percentile(self.upper_percentile or upper))
 
     def call(self, inputs):
         if self.scheme == "none":
@@ -77,4 +93,5 @@ class ContrastClip(AdaptedLayer):
         return (clipped - self.lower) / safe
 
     def get_config(self):
-        return {**super().get_config(), "scheme": self.scheme, "group": self.group}
+        terms = {"upper_percentile": self.upper_percentile, "group": self.group}
+        return {**super().get_config(), "scheme": self.scheme, **terms}
