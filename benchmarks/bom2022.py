@@ -275,10 +275,12 @@ def paper_recipe(name, scale, imagenet=None) -> Recipe:
 def our_recipe(taken_back, scale, imagenet=None) -> Recipe:
     """The paper's best recipe with our choices, but for those that are taken back."""
     plain = paper_recipe(BEST, scale, imagenet).model_dump(mode="json")
-    fresh = scale.fresh_for_theirs if "network" in taken_back else scale.fresh
-    objects = scale.fresh if "fresh" in taken_back else fresh
-    steps = max(1, objects // scale.batch_size // scale.ours_epochs)
-    plain |= {"preset": "bom2022-ours/euclid-vis-nisp", "epochs": scale.ours_epochs}
+    seen = scale.fresh_for_theirs if "network" in taken_back else scale.fresh
+    epochs = scale.ours_epochs
+    if "fresh" in taken_back:  # as many passes, in epochs of what a fold trains on
+        epochs = max(1, round(seen / training_objects(scale)))
+    steps = max(1, seen // scale.batch_size // epochs)
+    plain |= {"preset": "bom2022-ours/euclid-vis-nisp", "epochs": epochs}
     plain |= {"steps_per_epoch": steps, "patience": None}
     if "network" in taken_back:
         plain["network"]["arguments"] |= {"clip": "arcsinh", "upper_percentiles": None}
@@ -288,10 +290,15 @@ def our_recipe(taken_back, scale, imagenet=None) -> Recipe:
         arguments = {"stretch": stretch, "augment": augment}
         plain["network"] = {"name": "compact_finder", "arguments": arguments}
     if "schedule" not in taken_back:  # a short training has little room to warm up
-        warm = min(20, steps * scale.ours_epochs // 10)
+        warm = min(20, steps * epochs // 10)
         peak = plain["schedule"]["learning_rate"]
         plain["schedule"] = {"kind": "cosine", "peak": peak, "floor": 1e-6, "warmup_steps": warm}
     return Recipe.model_validate(plain)
+
+
+def training_objects(scale) -> int:
+    """How many of the stored mocks a fold trains on; a tenth is kept apart from all folds."""
+    return scale.objects * 9 // 10 * (scale.folds - 1) // scale.folds
 
 
 def fresh_trainings(recipe, place, scale, *, minutes) -> list[Path] | None:

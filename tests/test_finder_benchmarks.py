@@ -79,7 +79,7 @@ def test_each_ablation_takes_one_choice_back(script):
     assert changed == {
         bench.FRESH: set(),
         bench.THEIRS: {"network", "steps_per_epoch"},
-        bench.STORED: {"network"},  # which augments
+        bench.STORED: {"network", "epochs", "steps_per_epoch"},  # which augments
         bench.CLIPPED: {"network"},
         bench.STEADY: {"schedule"},
     }
@@ -92,8 +92,12 @@ def test_each_ablation_takes_one_choice_back(script):
     arguments = {name: plain[name]["network"]["arguments"] for name in (bench.FRESH, bench.CLIPPED)}
     assert [arguments[name]["stretch"] for name in arguments] == ["arcsinh", "clip"]
     # no more passes for the paper's network than for the paper's recipe, if that has no early end
-    objects = scale.objects * 9 // 10 * (scale.folds - 1) // scale.folds * scale.epochs
-    assert scale.fresh_for_theirs <= objects
+    assert scale.fresh_for_theirs <= bench.training_objects(scale) * scale.epochs
+    passes = [
+        bench.SCALES["cpu"].batch_size * plain[name]["steps_per_epoch"] * plain[name]["epochs"]
+        for name in (bench.FRESH, bench.STORED)
+    ]
+    assert passes == pytest.approx([scale.fresh, scale.fresh], rel=0.01)
 
 
 def test_what_the_papers_branches_start_from_is_said(script, tmp_path):
