@@ -92,7 +92,7 @@ SCALES = {
         ("none", "alternative"),
         5,
         4,
-        (FRESH, THEIRS, STORED, STEADY),  # CLIPPED: percentiles of the middle are other ones
+        (FRESH, STORED),
         48_000,
         20_000,
     ),

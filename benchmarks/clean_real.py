@@ -17,7 +17,7 @@ import numpy as np
 from _gallery import write_gallery
 from _on_real_images import measure, parser
 from _paint_inputs import holismokes
-from _real_objects import layout
+from _real_sets import layout
 from _result import preset_label
 from scipy import ndimage, optimize
 

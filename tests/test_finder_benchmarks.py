@@ -111,6 +111,36 @@ def test_what_the_papers_branches_start_from_is_said(script, tmp_path):
     assert recipe.network.arguments["variant"] == "Lite0"
 
 
+# --- real images ----------------------------------------------------------------------------------
+def real_objects(bench, sets):
+    """Objects without images: (set, lens, from space, how many) each."""
+    real = importlib.import_module("_real_objects").RealObject
+    return [
+        real(name, f"{name}-{k}", "lens" if lens else "galaxy", np.zeros((2, 2)), "", space=space)
+        for name, lens, space, count in sets
+        for k in range(count)
+    ]
+
+
+def test_the_gap_to_mocks_has_its_limit(script):
+    bench = script("finder_real")
+    sets = [("lenses", True, True, 2), ("KiDS tile r", False, False, 50), ("HST", False, True, 50)]
+    objects = real_objects(bench, sets)
+    scores = np.array([0.9, 0.2] + [0.95] + [0.1] * 49 + [0.05] * 50)
+    known = {"thresholds": {"0.01": {"threshold": 0.5, "completeness": 0.8}}}
+    found = bench.judge(objects, scores, known)
+    assert found["auc"] == pytest.approx(0.99)  # one non-lens above both lenses
+    assert found["auc_space"] == 1.0
+    assert found["auc_ground"] is None  # no lens there
+    tile, everything = (found["gap"][name]["0.01"] for name in ("KiDS tile r", bench.ALL))
+    assert (tile["times"], tile["hits"], tile["objects"]) == (2.0, 1, 50)
+    assert (everything["times"], everything["objects"]) == (1.0, 100)
+    assert tile["upper_95"] > 9  # one of fifty: a rate of up to 9 %
+    assert "HSC blends i" not in found["gap"]
+    assert found["scores_of_others"] == {"KiDS tile r": [0.95] + [0.1] * 49, "HST": [0.05] * 50}
+    assert found["completeness"] == {"0.01": 0.5}
+
+
 # --- rates at few false positives -----------------------------------------------------------------
 def test_finders_are_compared_on_the_same_mocks(script, tmp_path):
     bench = script("finder_rates")
