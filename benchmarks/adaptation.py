@@ -12,10 +12,12 @@ pretrained above 0.5 at 40 images, as good as the base at 200, and better than s
 """
 
 import argparse
+import json
 import time
+from pathlib import Path
 
 import numpy as np
-from _result import write_result
+from _result import RESULTS, write_result
 
 BASE = "compact-finder/euclid-vis"
 VIEW = {"bands": {"VIS": "r"}}
@@ -29,6 +31,7 @@ SCALES = {
 }
 FIGURES = ("roc_auc", "precision_recall_auc", "f_beta")
 STARTS = ("pretrained", "scratch")
+WORDS = {"pretrained": "adapted", "scratch": "from random weights"}
 # random weights need larger steps and more of them than the default of Tuning, which is for few
 # images and a base
 FROM_SCRATCH = {"learning_rate": 1e-3, "batch_norm": "trained", "epochs": 60, "patience": 20}
@@ -208,7 +211,50 @@ def run(scale, folder=None):
         ],
         "seconds": round(time.perf_counter() - begin, 1),
     }
-    return write_result("adaptation", figures, seed=SEED, folder=folder)
+    place = write_result("adaptation", figures, seed=SEED, folder=folder)
+    draw(place)
+    return place
+
+
+def draw(result) -> Path:
+    """Figure 12 from a result: the three figures over the number of images; a PNG beside it."""
+    from lensfinder.report import plots
+    from lensfinder.report.studies import study_plot
+
+    figures = json.loads(Path(result).read_text())["figures"]
+    lines = {
+        WORDS[start]: [
+            {
+                "x": count,
+                "parameters": {
+                    name: {"rms": point[f"{name}_mean"], "rms_std": point[f"{name}_std"]}
+                    for name in FIGURES
+                },
+            }
+            for count, point in sorted(figures["curves"][start].items(), key=_images)
+        ]
+        for start in STARTS
+    }
+    constant = {name: {"rms": figures["base_as_it_is"][name], "rms_std": 0} for name in FIGURES}
+    lines["base as it is"] = [
+        {"x": point["x"], "parameters": constant} for point in lines[WORDS[STARTS[0]]]
+    ]
+    row = {
+        "x_label": "images to train on (as many again choose the epoch)",
+        "lines": lines,
+        "y_labels": dict(zip(FIGURES, ("ROC AUC", "precision-recall AUC", "F_beta"), strict=True)),
+        "bottom": 0.4,
+    }
+    title = (
+        f"{figures['base']} adapted to {figures['survey']}, r band: {figures['repeats']} repeats"
+    )
+    plot = study_plot([row], parameters=FIGURES, title=title)
+    return plots.save(plot, Path(result).with_suffix(".png"))
+
+
+def _images(item) -> int:
+    """JSON keeps numbers of images as words, in the order of words."""
+    return int(item[0])
 
 
 def main():
@@ -216,7 +262,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", choices=sorted(SCALES), default="ci")
     parser.add_argument("--folder", help="where results go (default: benchmarks/results)")
+    parser.add_argument("--draw", action="store_true", help="only draw the result that is there")
     given = parser.parse_args()
+    if given.draw:
+        draw(Path(given.folder or RESULTS) / "adaptation.json")
+        return
     run(given.scale, given.folder)
 
 

@@ -208,6 +208,29 @@ def test_the_curve_is_mean_and_deviation_over_repeats(script):
     assert figures == {"roc_auc": 1.0, "precision_recall_auc": 1.0, "f_beta": 1.0}
 
 
+def test_figure_12_has_its_points_in_order(script, monkeypatch, tmp_path):
+    from lensfinder.report import studies
+
+    bench = script("adaptation")
+    row = bench.summary([dict.fromkeys(bench.FIGURES, value) for value in (0.6, 0.7)])
+    figures = {
+        **{"curves": {start: {"100": row, "20": row} for start in bench.STARTS}},
+        **{"base_as_it_is": dict.fromkeys(bench.FIGURES, 0.65), "base": "mine/here"},
+        **{"survey": "there", "repeats": 2},
+    }
+    result = tmp_path / "adaptation.json"
+    result.write_text(json.dumps({"figures": figures}, sort_keys=True))
+    seen, plain = [], studies.study_plot
+    monkeypatch.setattr(
+        studies, "study_plot", lambda rows, **o: seen.append(rows) or plain(rows, **o)
+    )
+    assert bench.draw(result).stat().st_size > 1000
+    lines = seen[0][0]["lines"]
+    words = {name: [point["x"] for point in points] for name, points in lines.items()}
+    assert list(words) == ["adapted", "from random weights", "base as it is"]
+    assert set(map(tuple, words.values())) == {("20", "100")}
+
+
 # --- figure 11: the detection limit ---------------------------------------------------------------
 def test_the_curve_of_figure_11_is_summed_up_lens_by_lens(script):
     bench = script("detection_limit")

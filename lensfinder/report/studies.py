@@ -16,7 +16,8 @@ def study_plot(rows, *, parameters=SHOWN, title: str = ""):
     rows : sequence of dict
         Per row ``x_label`` and ``lines``: label to points. A point is a dict with ``x``, a number
         or a word, and ``parameters``: name to a dict of ``rms`` and ``rms_std``. ``y_labels`` names
-        what is not the RMS error of a parameter in its own unit.
+        what is not the RMS error of a parameter in its own unit, ``bottom`` is where the ordinates
+        begin if not at 0.
     parameters : sequence of str
         Which to show.
     title : str
@@ -30,7 +31,7 @@ def study_plot(rows, *, parameters=SHOWN, title: str = ""):
     figure, panels = plots.canvas(len(rows), len(parameters), size=(3.7, 2.9))
     for row, (axes, content) in enumerate(zip(panels, rows, strict=True)):
         for axis, name in zip(axes, parameters, strict=True):
-            _panel(axis, content["lines"], name)
+            _panel(axis, content["lines"], name, content.get("bottom", 0))
             axis.set_xlabel(content["x_label"], fontsize=8)
             usual = f"RMS of {plots.axis_label(name)}"
             axis.set_ylabel(content.get("y_labels", {}).get(name, usual), fontsize=8)
@@ -42,7 +43,7 @@ def study_plot(rows, *, parameters=SHOWN, title: str = ""):
     return figure
 
 
-def _panel(axis, lines, name):
+def _panel(axis, lines, name, bottom):
     """One parameter's lines; words along x stand in the order in which they first come."""
     everywhere = [point["x"] for points in lines.values() for point in points]
     words = list(dict.fromkeys(everywhere)) if any(isinstance(x, str) for x in everywhere) else None
@@ -55,7 +56,7 @@ def _panel(axis, lines, name):
             marker=MARKERS[k % len(MARKERS)], ms=3.5, lw=1.1,
             color=plots.COLOURS[k % len(plots.COLOURS)], label=label,
         )  # fmt: skip
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(bottom=bottom)
     if words:
         axis.set_xticks(range(len(words)), words, fontsize=7)
         axis.set_xlim(-0.4, len(words) - 0.6)

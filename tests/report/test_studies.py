@@ -15,6 +15,8 @@ def test_lines_stand_where_the_points_are():
     lines = {"a": [point(1, 0.5), point(3, 0.2)], "b": [point(2, 0.4)]}
     row = {"x_label": "visits", "lines": lines}
     figure = study_plot([row, {**row, "y_labels": {"theta_E": "fraction"}}], title="words")
+    above = study_plot([{**row, "bottom": 0.1}])
+    assert {axis.get_ylim()[0] for axis in above.axes} == {0.1}
     labels = [axis.get_ylabel() for axis in figure.axes]
     assert labels[1] == labels[4] == "RMS of orientation [rad]"
     assert labels[0] != labels[3] == "fraction"
