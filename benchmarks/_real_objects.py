@@ -140,7 +140,7 @@ def one_band(preset):
     contract = preset.contract
     if len(contract.groups) != 1 or len(contract.groups[0].bands) != 1:
         raise DatasetSpecError(
-            f"{preset.name} takes {', '.join(contract.bands)}. The real images hold no such set: "
-            "give a finder of one band."
+            f"{preset.name} takes {', '.join(contract.bands)}. These sets are read in one band "
+            "each: give a finder of one band."
         )
     return contract.survey
