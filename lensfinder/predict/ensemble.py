@@ -6,7 +6,7 @@ import numpy as np
 
 from lensfinder.errors import PresetError
 from lensfinder.posterior import has_posterior
-from lensfinder.predict.network import Answers, Network
+from lensfinder.predict.network import Answering, Answers, Network
 from lensfinder.zoo.predict import BATCH_SIZE
 
 
@@ -32,7 +32,7 @@ class Members:
     metrics: None = None
 
 
-class Ensemble:
+class Ensemble(Answering):
     """What answers like a `Network`, with the mixture of its members' posteriors.
 
     The scatter of the members' means is what their training leaves open (epistemic); the mean of
@@ -102,25 +102,6 @@ class Ensemble:
         self.keras_model = first.keras_model
         targets = len(self.preset.targets)
         self.outputs = targets + sum(member.outputs - targets for member in self.members)
-
-    def __call__(self, cutouts, *, resample: bool = False, fitting=None) -> Answers:
-        """Answers for some objects; as `Network`.
-
-        Parameters
-        ----------
-        cutouts : list of Cutout
-            The objects.
-        resample : bool
-            Whether images of another pixel scale are resampled.
-        fitting : Fitting or None
-            What else is done to make images fit.
-
-        Returns
-        -------
-        Answers
-            One row per cutout.
-        """
-        return self.answers(self.assembled(cutouts, resample=resample, fitting=fitting))
 
     def assembled(self, cutouts, *, resample: bool = False, fitting=None):
         """What the networks are to be shown of some objects; as `Network`."""

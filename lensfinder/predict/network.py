@@ -38,7 +38,32 @@ class Answers:
     extra: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-class Network:
+class Answering:
+    """What answers about cutouts in two steps: they are made to fit, then it looks at them."""
+
+    def __call__(
+        self, cutouts: list[Cutout], *, resample: bool = False, fitting: Fitting | None = None
+    ) -> Answers:
+        """Answers for some objects; a bad one neither raises nor changes the others.
+
+        Parameters
+        ----------
+        cutouts : list of Cutout
+            The objects.
+        resample : bool
+            Whether images of another pixel scale are resampled to the network's.
+        fitting : Fitting or None
+            What else is done to make images fit.
+
+        Returns
+        -------
+        Answers
+            One row per cutout.
+        """
+        return self.answers(self.assembled(cutouts, resample=resample, fitting=fitting))
+
+
+class Network(Answering):
     """A preset that is loaded and ready to answer at a fixed batch size.
 
     Parameters
@@ -96,27 +121,6 @@ class Network:
         self._predict = fixed_predict(
             self.keras_model, batch_size=self.batch_size, jit_compile=False
         )
-
-    def __call__(
-        self, cutouts: list[Cutout], *, resample: bool = False, fitting: Fitting | None = None
-    ) -> Answers:
-        """Answers for some objects; a bad one neither raises nor changes the others.
-
-        Parameters
-        ----------
-        cutouts : list of Cutout
-            The objects.
-        resample : bool
-            Whether images of another pixel scale are resampled to the network's.
-        fitting : Fitting or None
-            What else is done to make images fit.
-
-        Returns
-        -------
-        Answers
-            One row per cutout.
-        """
-        return self.answers(self.assembled(cutouts, resample=resample, fitting=fitting))
 
     def assembled(
         self, cutouts: list[Cutout], *, resample: bool = False, fitting: Fitting | None = None
