@@ -166,7 +166,7 @@ def test_finders_of_two_surveys_are_refused(script):
 def test_table_1_runs_from_mocks_to_numbers(script, monkeypatch, tmp_path):
     bench = script("bom2022")
     small = bench.Scale(
-        *("euclid-vis-nisp-central", 32, 20, 2, 1, 8, "B0-half", ("hjy",), ("none",), 1, 1),
+        *("euclid-vis-nisp-central", 32, 20, 2, 1, 8, "B0-half", ("hjy",), ("none",), (1, 1), 1),
         *((bench.FRESH, bench.STORED), 16, 16),
     )
     monkeypatch.setitem(bench.SCALES, "ci", small)
