@@ -59,7 +59,7 @@ class Scale:
     variant: str  # of EfficientNet
     variants: tuple[str, ...]
     clippings: tuple[str, ...]
-    # epochs without a lower validation loss after which a fold ends: of cells with clipping, without
+    # epochs without a lower validation loss after which a fold ends: with clipping, without
     patience: tuple[int | None, int | None]
     ours_epochs: int
     ours: tuple[str, ...]  # of `ABLATIONS`
