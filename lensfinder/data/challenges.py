@@ -77,6 +77,8 @@ CHALLENGES = {
     )
 }
 _LSST_ID = re.compile(r"D\d_(?P<kind>[LN])_?\d+")
+# searched, so the leftmost match wins: "non_lenses" is one word and never "lenses" behind "non_"
+_LSST_FOLDER = re.compile(r"(?:^|[-_ ])(?P<non>non[-_ ]*)?lenses$", re.IGNORECASE)
 
 
 def challenge_names() -> tuple[str, ...]:
@@ -250,32 +252,33 @@ def _with_truth(cutouts, challenge, known):
     for cutout in cutouts:
         truth = known.get(cutout.id)
         if challenge.label is None:
-            label = _label_of(cutout)
+            label = label_of_name(cutout.id, cutout.path)
             truth = None if label is None else {"label": label}
         cutout.meta["truth"] = truth
         yield cutout
 
 
-def _label_of(cutout):
-    label = label_of_name(cutout.id)
-    folder = Path(cutout.path).parent.name.lower()
-    if label is None and "lens" in folder:
-        return int("nonlens" not in folder)
-    return label
+def label_of_name(name: str, path=None) -> int | None:
+    """What an object of the LSST challenge is, by its name, or else by its folder.
 
-
-def label_of_name(name: str) -> int | None:
-    """What an object of the LSST challenge is, by its name.
+    Folders say it whose names end in ``lenses`` or ``nonlenses`` (also ``non-lenses``), as a word
+    of its own: ``slsim_lenses``, ``hsc_nonlenses``. Any other folder says nothing, whatever it has
+    of a lens in its name: a guess would be a wrong label to train on.
 
     Parameters
     ----------
     name : str
         E.g. ``"D1_L_00012345"`` (lens) or ``"D2_N_00000001"`` (none).
+    path : path-like or None
+        File that it was read from; None leaves the folder aside.
 
     Returns
     -------
     int or None
-        1, 0, or None for a name that does not say.
+        1, 0, or None where neither says.
     """
     found = _LSST_ID.fullmatch(name)
-    return None if found is None else int(found["kind"] == "L")
+    if found is not None:
+        return int(found["kind"] == "L")
+    folder = None if path is None else _LSST_FOLDER.search(Path(path).absolute().parent.name)
+    return None if folder is None else int(folder["non"] is None)

@@ -20,6 +20,7 @@ from lensfinder.data import (
     verify_shards,
     write_submission,
 )
+from lensfinder.data.challenges import label_of_name
 from lensfinder.errors import (
     STATUS,
     ArgumentError,
@@ -129,6 +130,31 @@ def test_lsst_challenge(tmp_path, rng):
     }
     with pytest.raises(DataFormatError, match="has no catalogue"):
         read_challenge("lens-challenge-lsst", tmp_path, catalogue=tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize(
+    ("folder", "label"),
+    [
+        *[("slsim_lenses", 1), ("hsc_lenses", 1), ("lenses", 1), ("HSC-Lenses", 1)],
+        *[("slsim_nonlenses", 0), ("hsc_nonlenses", 0), ("nonlenses", 0)],
+        *[("non_lenses", 0), ("non-lenses", 0), ("hsc non lenses", 0), ("hsc_non__lenses", 0)],
+        *[("lens_challenge_test", None), ("lenses_test", None), ("test_dataset", None)],
+        *[("lens", None), ("microlenses", None)],
+    ],
+)
+def test_a_folder_labels_only_what_it_says_exactly(tmp_path, folder, label):
+    path = tmp_path / "images_of_lenses" / folder / "object_3_g.fits"
+    assert label_of_name("object_3", path) == label
+    assert label_of_name("D1_N_00000001", path) == 0, "the name of the object comes first"
+    assert label_of_name("object_3") is None
+
+
+def test_folders_label_what_is_read(tmp_path, rng):
+    for folder, name in (("non_lenses", "a"), ("non-lenses", "b"), ("lens_challenge_test", "c")):
+        packs.lsst(tmp_path / folder, rng, [name])
+    objects = by_id(read_challenge("lens-challenge-lsst", tmp_path))
+    truths = {name: cutout.meta["truth"] for name, cutout in objects.items()}
+    assert truths == {"a": {"label": 0}, "b": {"label": 0}, "c": None}
 
 
 # --- what is not as it should be ------------------------------------------------------------------
