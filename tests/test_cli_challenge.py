@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from lensfinder import cli
 from lensfinder.data import load_arrays
+from lensfinder.specs import GroupContract, InputContract
 from tests import tiny
 from tests.data import challenge_files as packs
 
@@ -62,11 +63,40 @@ def test_submit(pack, tmp_path):
     assert all(0 <= float(score) <= 1 for _, score in lines)
     figures = json.loads(done.stdout[done.stdout.index("{") :])
     assert figures["objects"] == 6
+    fit = ("--resample", "--assume-unit", "electron/s", "--overwrite")
+    one_kind = packs.first_key(tmp_path / "lenses.csv", dict.fromkeys(range(100001, 100007), 1))
+    told = command(*words, *fit, "--catalogue", one_kind)
+    assert told.exit_code == 0, told.output
+    assert "no figures: of the 6 objects with a label and a score, 6 are lenses" in told.stdout
     assert 0 <= figures["roc_auc"] <= 1
     done = command(*words, "--unscored", "0", "--overwrite")
     assert done.exit_code == 0
     assert "6 wrong_" in done.stdout
     assert {line.split(",")[1] for line in entry.read_text().splitlines()} == {"0"}
+
+
+def test_names_and_folders_of_the_lsst_challenge_give_figures_without_a_catalogue(tmp_path, rng):
+    data, entry = tmp_path / "data", tmp_path / "entry.csv"
+    packs.lsst(data / "slsim_lenses", rng, ["D1_L_1", "renamed"], side=16)
+    packs.lsst(data / "non_lenses", rng, ["object_1", "object_2"], side=16)
+    packs.lsst(data / "test_dataset", rng, ["object_3"], side=16)
+    lsst = GroupContract(name="lsst", bands=tuple("grizy"), stamp=16, pixel_scale=0.2)
+    agreed = InputContract(survey="lsst-grizy", groups=(lsst,))
+    preset = tiny.save(tmp_path / "presets", agreed=agreed)
+    words = ("-o", entry, "--preset", preset, "--assume-unit", "electron/s", "--overwrite")
+    done = command("submit", "lens-challenge-lsst", data, *words)
+    assert done.exit_code == 0, done.output
+    figures = json.loads(done.stdout[done.stdout.index("{") :])
+    assert (figures["objects"], figures["lenses"]) == (4, 2)
+    done = command("submit", "lens-challenge-lsst", data / "test_dataset", *words)
+    assert done.exit_code == 0, done.output
+    assert "{" not in done.stdout
+    entry.unlink()
+    key = packs.first_key(tmp_path / "key.csv", {1: 1, 2: 0})
+    done = command("submit", "lens-challenge-lsst", data, *words, "--catalogue", key)
+    assert done.exit_code == 2
+    assert "has no catalogue" in done.stderr
+    assert not entry.exists()
 
 
 def test_unknown_names_are_one_line():

@@ -28,6 +28,7 @@ def save(
     metrics=None,
     arguments=None,
     calibration=None,
+    agreed=None,
     **terms,
 ):
     """Save a compact network with random weights as a preset; returns its folder as text."""
@@ -36,7 +37,7 @@ def save(
     keras.utils.set_random_seed(seed)
     builder = {"finder": "compact_finder", "modeller": "compact_modeller"}[task]
     arguments = {"widths": (4,), "units": 4, "stretch": stretch, **(arguments or {})}
-    agreed = contract(**terms)
+    agreed = agreed or contract(**terms)
     model = zoo.build(builder, agreed, task, targets=targets, **arguments)
     for variable in model.weights:  # random norms and biases too, so that scores spread
         if "kernel" not in variable.path and "stretch" not in variable.path:

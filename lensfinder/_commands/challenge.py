@@ -74,14 +74,19 @@ def challenge_submit(
 ) -> None:
     """Score a challenge and write the entry; with known labels, print the figures as JSON."""
     with quietly():
-        from lensfinder.data import labels_of, load_challenge, write_submission
+        from lensfinder.data import labels_of, load_challenge, read_catalogue, write_submission
         from lensfinder.find import find
+    contest = load_challenge(name)
+    # read before anything is scored: a wrong catalogue, or one too many, is told at once
+    known = None if catalogue is None else read_catalogue(contest, catalogue)
+    places = _Places()
     table = find(
         images,
-        layout=load_challenge(name).name,
+        layout=contest.name,
         resample=resample,
         fitting=fitting,
         report=False,
+        watch=[places],
         **options.given(preset=preset),
     )
     path = write_submission(
@@ -96,16 +101,39 @@ def challenge_submit(
     counts = ", ".join(f"{count} {status}" for status, count in table.meta["counts"].items())
     typer.echo(f"{len(table)} objects: {counts}")
     typer.echo(f"entry  {path}")
-    if catalogue is not None:
-        labels = labels_of(name, table["id"], catalogue=catalogue)
-        typer.echo(json.dumps(_figures(labels, table), indent=1))
+    if known is not None or contest.label is None:
+        labels = labels_of(contest, table["id"], paths=places.paths, catalogue=known)
+        _echo_figures(labels, table, asked=known is not None)
 
 
-def _figures(labels, table) -> dict:
+class _Places:
+    """A listener that keeps where each object came from: folders label those of one challenge."""
+
+    def __init__(self):
+        self.paths = []
+
+    def start(self, run):
+        """Nothing is known yet."""
+
+    def batch(self, first_row, cutouts, answers):
+        self.paths += [cutout.path for cutout in cutouts]
+
+    def finish(self, table):
+        """All rows have been seen."""
+
+
+def _echo_figures(labels, table, *, asked) -> None:
     import numpy as np
 
     from lensfinder.training.scores import finder_figures
 
     scores = np.asarray(table["p_lens"], float)
     known = np.isfinite(labels) & np.isfinite(scores)
-    return finder_figures(labels[known], scores[known], rng=np.random.default_rng(1))
+    if np.unique(labels[known]).size == 2:
+        figures = finder_figures(labels[known], scores[known], rng=np.random.default_rng(1))
+        typer.echo(json.dumps(figures, indent=1))
+    elif asked:
+        typer.echo(
+            f"no figures: of the {int(known.sum())} objects with a label and a score, "
+            f"{int(labels[known].sum())} are lenses, and both kinds are needed"
+        )

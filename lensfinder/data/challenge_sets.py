@@ -238,8 +238,8 @@ def _write_lines(path, lines):
     write_atomically(path, lambda place: Path(place).write_text(text, encoding="utf-8"))
 
 
-def labels_of(challenge, ids, *, catalogue=None) -> np.ndarray:
-    """What the objects of a scored list are.
+def labels_of(challenge, ids, *, paths=None, catalogue=None) -> np.ndarray:
+    """What the objects of a scored list are, by the rule that `challenge_shards` goes by.
 
     Parameters
     ----------
@@ -247,7 +247,9 @@ def labels_of(challenge, ids, *, catalogue=None) -> np.ndarray:
         Which one.
     ids : sequence of str
         Names of the objects; in the LSST challenge they say what an object is.
-    catalogue : path-like or None
+    paths : sequence of path-like or None
+        The file of each object; in the LSST challenge its folder says it where the name does not.
+    catalogue : path-like, Table or None
         The catalogue of the other challenges.
 
     Returns
@@ -257,15 +259,21 @@ def labels_of(challenge, ids, *, catalogue=None) -> np.ndarray:
 
     Raises
     ------
+    ArgumentError
+        If there is not one path per id.
     DataFormatError
-        If the catalogue is missing, or not that of the challenge.
+        If the catalogue is missing, or not that of the challenge, or the challenge has none.
     """
-    challenge = load_challenge(challenge)
-    if challenge.label is None:
-        known = [label_of_name(str(name)) for name in ids]
+    challenge, ids = load_challenge(challenge), [str(name) for name in ids]
+    paths = [None] * len(ids) if paths is None else list(paths)
+    if len(paths) != len(ids):
+        raise ArgumentError(f"{len(ids)} ids need as many paths. Received: {len(paths)}.")
+    if challenge.label is None and catalogue is None:
+        known = [label_of_name(*each) for each in zip(ids, paths, strict=True)]
         return np.array([np.nan if label is None else label for label in known], float)
     if catalogue is None:
         raise DataFormatError(f"{challenge.name} needs its catalogue, or nothing is labelled.")
-    table = read_catalogue(challenge, catalogue)
-    labels = dict(zip(table["id"].tolist(), table["label"].tolist(), strict=True))
-    return np.array([labels.get(str(name), np.nan) for name in ids], float)
+    if not isinstance(catalogue, Table):
+        catalogue = read_catalogue(challenge, catalogue)
+    labels = dict(zip(catalogue["id"].tolist(), catalogue["label"].tolist(), strict=True))
+    return np.array([labels.get(name, np.nan) for name in ids], float)

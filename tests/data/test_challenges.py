@@ -345,6 +345,13 @@ def test_labels_of_a_scored_list(tmp_path):
     np.testing.assert_array_equal(found, [0, 1, np.nan])
     found = labels_of("lens-challenge-lsst", ["D1_L_1", "D2_N_1", "object_1"])
     np.testing.assert_array_equal(found, [1, 0, np.nan])
+    paths = [tmp_path / folder / "x_g.fits" for folder in ("non_lenses", "hsc_lenses", "x_lenses")]
+    found = labels_of("lens-challenge-lsst", ["object_1", "object_2", "D2_N_1"], paths=paths)
+    np.testing.assert_array_equal(found, [0, 1, 0])
+    with pytest.raises(ArgumentError, match="2 ids need as many paths"):
+        labels_of("lens-challenge-lsst", ["object_1", "object_2"], paths=paths)
+    with pytest.raises(DataFormatError, match="has no catalogue.*Leave it out"):
+        labels_of("lens-challenge-lsst", ["D1_L_1"], catalogue=key)
     with pytest.raises(DataFormatError, match="needs its catalogue"):
         labels_of("lens-challenge-2", ["1"])
 
