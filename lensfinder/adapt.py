@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lensfinder.data import Labelled, contract_of, read_labelled
-from lensfinder.errors import OutputExistsError
+from lensfinder.errors import ArgumentError, OutputExistsError
 from lensfinder.predict import Fitting
 from lensfinder.specs import View
 
@@ -74,6 +74,8 @@ def adapt(
     ------
     OutputExistsError
         If the place is taken; before anything is read.
+    ArgumentError
+        If `output` is the folder of the base, or holds it or lies in it, whatever `overwrite` says.
     UnknownNameError, InputContractError
         If it is not clear which band goes where, or there is no such band.
     LabelError
@@ -95,6 +97,7 @@ def adapt(
             path=str(output),
         )
     base = preset if isinstance(preset, Preset) else open_preset(preset)
+    _leave_alone(base, output)
     how = {"layout": layout, "resample": resample, **(fitting or Fitting()).arguments()}
     how.pop("band_map")  # the view says which band goes where
     targets = base.targets if base.task == "modeller" else ("label",)
@@ -127,3 +130,14 @@ def adapt(
         headline=headline(found.figures),
         overwrite=overwrite,
     )
+
+
+def _leave_alone(base, output):
+    """Refuse a place that cannot be written without changing the base's folder."""
+    home, place = base.folder.resolve(), output.resolve()
+    if place == home or place in home.parents or home in place.parents:
+        raise ArgumentError(
+            f"{output} is, holds or lies in the folder of the base {base.name}, {home}, which "
+            "adaptation must not change. Choose another folder for the new preset.",
+            path=str(output),
+        )

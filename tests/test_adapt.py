@@ -1,6 +1,7 @@
 """Adapting a preset to another survey: the base stays, the new one takes raw images."""
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from lensfinder import adapt, find, model, zoo
 from lensfinder.data import Cutout, Labelled, write_cutouts
 from lensfinder.errors import (
     ArchitectureError,
+    ArgumentError,
     LabelError,
     MissingBandError,
     OutputExistsError,
@@ -61,8 +63,6 @@ def base(tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(base, tmp_path_factory):
     """An adapted preset, and the hashes of its base before and after."""
-    from pathlib import Path
-
     before = hashes(Path(base))
     said = []
     found = adapt(
@@ -80,6 +80,18 @@ def test_the_base_is_untouched(made):
     _, before, after, _ = made
     assert before == after
     assert len(before) >= 5
+
+
+def test_the_base_is_no_place_for_the_new_preset(base, tmp_path):
+    home = Path(base)
+    before = hashes(home)
+    link = tmp_path / "link"
+    link.symlink_to(home, target_is_directory=True)
+    # the folder itself, by two other names too; one that holds it; one inside it
+    for place in (home, home / ".." / home.name, link, home.parent, home / "new"):
+        with pytest.raises(ArgumentError, match="folder of the base.*Choose another folder"):
+            adapt(base, rings(12), place, view=View(bands={"VIS": "r"}), overwrite=True)
+    assert hashes(home) == before
 
 
 def test_the_new_preset_takes_raw_images_of_the_new_survey(made):
