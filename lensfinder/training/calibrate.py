@@ -17,7 +17,7 @@ from lensfinder.training.evaluation import (
 )
 from lensfinder.training.recipe import Recipe
 from lensfinder.training.recipe_data import DRAWN
-from lensfinder.training.reliability import calibration_figures
+from lensfinder.training.scores import before_and_after
 from lensfinder.training.sources import validation_objects
 from lensfinder.training.spread_calibration import (
     decoder_of,
@@ -114,12 +114,7 @@ def measure_calibrated(model, calibration, sample: MockSample, *, contract) -> d
     if calibration is None:
         return figures
     label = np.asarray(scored.truth["label"])
-    seen = {
-        when: calibration_figures(label, scored.output[:, column], rng=rng)
-        for when, column in (("before", 1), ("after", 0))
-    }
-    for values in seen.values():  # the curve after it stands in the finder's figures already
-        del values["reliability"], values["top_bin"]
+    seen = before_and_after(label, scored.output[:, 1], figures["finder"], rng=rng)
     facts = calibration.model_dump(mode="json", include={"kind", "objects", "prevalence"})
     return {**figures, "calibration": {**facts, **seen}}
 

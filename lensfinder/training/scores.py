@@ -67,6 +67,42 @@ def finder_figures(label, score, *, rng, draws: int = DRAWS, kinds=None) -> dict
     return without_nan(figures)
 
 
+def before_and_after(label, score, figures, *, rng) -> dict:
+    """Figures of calibration of scores as they were, and of what they were calibrated to.
+
+    Parameters
+    ----------
+    label : array (N,)
+        0 or 1.
+    score : array (N,)
+        Without the calibration.
+    figures : dict
+        From `finder_figures`, with it: they are not measured anew, for the gate is drawn.
+    rng : numpy.random.Generator
+        For the gate of the scores as they were.
+
+    Returns
+    -------
+    dict
+        ``before`` and ``after``, each as of `lensfinder.training.reliability.calibration_figures`,
+        without the curve: that after it stands in `figures`.
+
+    Raises
+    ------
+    MetricError
+        If the two cannot be compared, or scores are no probabilities.
+    """
+    after = {
+        "error": figures["calibration_error"],
+        "error_null_99": figures["calibration_error_null_99"],
+        **figures["calibration"],
+    }
+    found = {"before": calibration_figures(label, score, rng=rng), "after": after}
+    for values in found.values():
+        del values["reliability"], values["top_bin"]
+    return without_nan(found)
+
+
 def modeller_figures(names, truth, predicted, *, rng, draws: int = DRAWS) -> dict:
     """Errors of a modeller's parameters.
 

@@ -89,6 +89,8 @@ def test_publish_writes_a_preset_that_says_what_was_measured(trained, tmp_path):
         assert (fitted.objects, fitted.prevalence) == (64, 0.5), "the validation sample, no other"
         assert facts["kind"] == fitted.kind
         assert facts["after"]["log_loss"] == preset.metrics["finder"]["log_loss"]
+        gate = preset.metrics["finder"]["calibration_error_null_99"]
+        assert facts["after"]["error_null_99"] == gate, "the same scores have one gate"
         assert facts["before"]["log_loss"] != facts["after"]["log_loss"]
         assert f"({fitted.kind})" in preset.card
     else:
