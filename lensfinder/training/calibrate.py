@@ -89,7 +89,8 @@ def measure_calibrated(model, calibration, sample: MockSample, *, contract) -> d
     dict
         As `lensfinder.training.evaluation.measure`, of the calibrated probabilities; with a
         calibration also ``calibration``: its kind, on how many objects and of which prevalence it
-        was fitted, and the calibration figures ``before`` and ``after`` on this sample.
+        was fitted, whether it leaves scores ``unchanged``, and the calibration figures ``before``
+        and ``after`` on this sample; those after it are those of ``finder``.
 
     Raises
     ------
@@ -116,6 +117,8 @@ def measure_calibrated(model, calibration, sample: MockSample, *, contract) -> d
     label = np.asarray(scored.truth["label"])
     seen = before_and_after(label, scored.output[:, 1], figures["finder"], rng=rng)
     facts = calibration.model_dump(mode="json", include={"kind", "objects", "prevalence"})
+    if getattr(calibration, "unchanged", False):
+        facts["unchanged"] = True
     return {**figures, "calibration": {**facts, **seen}}
 
 

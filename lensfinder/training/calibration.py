@@ -1,7 +1,7 @@
 """Fitting what turns a finder's scores into probabilities, on a sample kept for that.
 
-`fit` chooses between the two kinds of `lensfinder.zoo.calibration` by cross-validation; the result
-is stored in a preset. Never fit on the sample that the preset is measured on.
+`fit` chooses between the two kinds of `lensfinder.zoo.calibration` and none by cross-validation;
+the result is stored in a preset. Never fit on the sample that the preset is measured on.
 """
 
 import numpy as np
@@ -23,15 +23,18 @@ def fit(label, score, *, method: str = "best", rng=None):
     score : array (N,)
         Probabilities as the network gives them.
     method : {"best", "temperature", "isotonic"}
-        "best" takes the one of lower log loss over five folds of this sample; isotonic regression
-        has to win by more than one standard error of the difference, for it has many parameters.
+        "best" takes what has the lowest log loss over five folds of this sample: nothing, a
+        temperature, or isotonic regression. In this order each has to win over what is there by
+        more than one standard error of the difference, for it has more parameters.
     rng : numpy.random.Generator or None
         Deals the folds; needed by "best".
 
     Returns
     -------
     Temperature or Isotonic
-        Its ``apply`` gives probabilities, its ``layer`` does so inside a model.
+        Its ``apply`` gives probabilities, its ``layer`` does so inside a model. Where nothing is
+        best, a temperature of 1 without bias (`unchanged`): it still says for which prevalence the
+        scores are probabilities.
 
     Raises
     ------
@@ -47,19 +50,79 @@ def fit(label, score, *, method: str = "best", rng=None):
     if rng is None:
         raise MetricError("The folds are dealt at random. Give rng=numpy.random.default_rng(seed).")
     label, score = checked(label, score)
+    losses = {"none": log_losses(label, score)}
+    fold = _dealt(label, rng)
+    for name, method_of in METHODS.items():
+        losses[name] = log_losses(label, _held_out(method_of, label, score, fold))
+    chosen = "none"
+    for name in METHODS:  # the fewer parameters, the earlier
+        gain = losses[chosen] - losses[name]
+        if gain.mean() > gain.std(ddof=1) / np.sqrt(gain.size):
+            chosen = name
+    return unchanged(label) if chosen == "none" else METHODS[chosen](label, score)
+
+
+def cross_fitted(label, score, *, method: str = "temperature", rng) -> np.ndarray:
+    """Probabilities of objects, each from a calibration fitted without it.
+
+    For a sample too small to keep a part for the calibration: what is measured on these is what a
+    calibration fitted on as many other objects does.
+
+    Parameters
+    ----------
+    label, score : array (N,)
+        As in `fit`.
+    method : {"temperature", "isotonic"}
+        Which calibration.
+    rng : numpy.random.Generator
+        Deals the five folds.
+
+    Returns
+    -------
+    array (N,)
+        Probabilities.
+
+    Raises
+    ------
+    MetricError
+        If it cannot be fitted without one of the folds.
+    """
+    label, score = checked(label, score)
+    return _held_out(METHODS[method], label, score, _dealt(label, rng))
+
+
+def _dealt(label, rng) -> np.ndarray:
     fold = np.empty(label.size, int)
     for kind in (True, False):  # each class dealt on its own: no fold lacks one
         rows = rng.permutation(np.flatnonzero(label == kind))
         fold[rows] = np.arange(rows.size) % FOLDS
-    losses = {name: np.empty(label.size) for name in METHODS}
-    for k in range(FOLDS):
-        held = fold == k
-        for name, method_of in METHODS.items():
-            found = method_of(label[~held], score[~held])
-            losses[name][held] = log_losses(label[held], found.apply(score[held]))
-    gain = losses["temperature"] - losses["isotonic"]
-    better = gain.mean() > gain.std(ddof=1) / np.sqrt(gain.size)
-    return METHODS["isotonic" if better else "temperature"](label, score)
+    return fold
+
+
+def _held_out(method_of, label, score, fold) -> np.ndarray:
+    found = np.empty(label.size)
+    for held in (fold == k for k in range(FOLDS)):
+        found[held] = method_of(label[~held], score[~held]).apply(score[held])
+    return found
+
+
+def unchanged(label) -> Temperature:
+    """The calibration that leaves scores as they are, for a sample that they are right for.
+
+    Parameters
+    ----------
+    label : array (N,)
+        0 or 1.
+
+    Returns
+    -------
+    Temperature
+        Of 1, without bias, with the sample's prevalence and size.
+    """
+    label = np.asarray(label)
+    return Temperature(
+        temperature=1, bias=0, prevalence=float(label.mean()), objects=int(label.size)
+    )
 
 
 def fit_temperature(label, score) -> Temperature:

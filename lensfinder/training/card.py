@@ -236,14 +236,25 @@ def calibration_words(facts) -> str:
             f"Spreads are calibrated on {facts['objects']:,} validation lenses, and multiplied: "
             f"{factors}, on the test mocks."
         )
+    holds = (
+        f"{facts['prevalence']:.3f} of them lenses: it is the probability for objects of which so "
+        "many are lenses. `find --prevalence 0.001` gives it for a survey with one in a thousand. "
+        "On the test mocks: "
+    )
+    by_chance = f"(by chance alone below {after['error_null_99']:.4f})"
+    if facts.get("unchanged"):
+        return (
+            "## Calibration\n\n"
+            "`p_lens` is left as the network gives it: neither a temperature nor isotonic "
+            f"regression made it better on {facts['objects']:,} validation mocks, {holds}"
+            f"calibration error {after['error']:.4f} {by_chance}, log loss {after['log_loss']:.4f}."
+        )
     return (
         "## Calibration\n\n"
         f"`p_lens` is calibrated ({facts['kind']}) on {facts['objects']:,} validation mocks, "
-        f"{facts['prevalence']:.3f} of them lenses: it is the probability for objects of which so "
-        "many are lenses. `find --prevalence 0.001` gives it for a survey with one in a thousand. "
-        f"On the test mocks: calibration error {before['error']:.4f} before, {after['error']:.4f} "
-        f"after (by chance alone below {after['error_null_99']:.4f}), log loss "
-        f"{before['log_loss']:.4f} before, {after['log_loss']:.4f} after."
+        f"{holds}calibration error {before['error']:.4f} before, {after['error']:.4f} "
+        f"after {by_chance}, log loss {before['log_loss']:.4f} before, {after['log_loss']:.4f} "
+        "after."
     )
 
 

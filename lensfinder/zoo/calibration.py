@@ -75,6 +75,9 @@ class _Calibration(BaseModel):
 class Temperature(_Calibration):
     """Temperature scaling with a bias: logit / temperature + bias (Platt 1999; Guo et al. 2017).
 
+    A temperature of 1 and a bias of 0 leave scores as they are. A preset says so of a network
+    whose scores no calibration made better: they are probabilities for its `prevalence`.
+
     Attributes
     ----------
     temperature : float
@@ -86,6 +89,11 @@ class Temperature(_Calibration):
     kind: Literal["temperature"] = "temperature"
     temperature: float = Field(gt=1e-3, lt=1e3)
     bias: float = Field(ge=-100, le=100)
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether it leaves scores as they are."""
+        return self.temperature == 1 and self.bias == 0
 
     def line(self):
         """Knots of the map of logits, its values there, and its slopes outside."""

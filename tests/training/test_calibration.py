@@ -8,7 +8,13 @@ from sklearn.linear_model import LogisticRegression
 
 from lensfinder.errors import MetricError, UnknownNameError
 from lensfinder.training import metrics
-from lensfinder.training.calibration import fit, fit_isotonic, fit_temperature, log_losses
+from lensfinder.training.calibration import (
+    cross_fitted,
+    fit,
+    fit_isotonic,
+    fit_temperature,
+    log_losses,
+)
 from lensfinder.zoo.calibration import logit, sigmoid
 
 
@@ -105,6 +111,35 @@ def test_a_fit_leaves_every_ranking_figure_alone(method, rng):
 def test_best_takes_the_bent_line_only_where_it_is_needed(rng):
     assert fit(*sample(rng, 6000, bent), rng=rng).kind == "isotonic"
     assert fit(*sample(rng, 6000, overconfident), rng=rng).kind == "temperature"
+
+
+def test_best_leaves_scores_alone_that_are_right_already(rng):
+    # one standard error is beaten by chance now and then: most of ten samples, and not all, decide
+    found = [fit(*sample(rng, 1500), rng=rng) for _ in range(10)]
+    left = [each for each in found if each.kind == "temperature" and each.unchanged]
+    assert len(left) >= 7
+    assert all(abs(each.prevalence - 0.5) < 0.1 and each.objects == 1500 for each in left)
+    score = np.array([1e-6, 0.2, 0.5, 0.97])
+    assert_allclose(left[0].apply(score), score, rtol=1e-12, atol=0)
+    assert not fit(*sample(rng, 6000, overconfident), rng=rng).unchanged
+
+
+def test_cross_fitted_probabilities_are_those_of_fits_without_the_object(rng):
+    label, score = sample(rng, 3000, overconfident)
+    found = cross_fitted(label, score, rng=rng)
+    both = fit_temperature(label, score).apply(score)
+    # other fits than the one of all objects, by what 600 objects more or less make of it
+    assert 0 < np.abs(logit(found) - logit(both)).max() < 1
+    assert passes(label, found, rng)
+    assert not passes(label, score, rng)
+    # on few objects they show what the fit of the same objects hides
+    few = [sample(rng, 100, overconfident) for _ in range(30)]
+    gaps = [
+        log_losses(a, cross_fitted(a, b, rng=rng)).mean()
+        - log_losses(a, fit_temperature(a, b).apply(b)).mean()
+        for a, b in few
+    ]
+    assert np.mean(gaps) > 0.005  # twice two parameters over 200
 
 
 def test_best_is_seeded(rng):
