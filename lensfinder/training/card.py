@@ -185,9 +185,11 @@ def _finder(found):
     )
     for prevalence, values in found["surveys"].items():
         half = values["purity_at_completeness"]["0.5"]
+        pure = half["purity"]
+        shown = "not measurable without a false positive" if pure is None else f"{pure:.3f}"
         lines.append(
             f"| Purity at completeness 0.5, prevalence {prevalence} (95 % lower limit) | "
-            f"{half['purity']:.3f} ({half['purity_lower']:.3f}) |"
+            f"{shown} ({half['purity_lower']:.3f}) |"
         )
         at = values["completeness_at_purity"]["0.5"]
         reached = at["completeness"]

@@ -256,7 +256,8 @@ def purity_at_prevalence(label, score, *, completeness: float = 0.5, prevalence:
     -------
     dict
         ``purity``, ``false_positive_rate`` and ``fpr_upper`` (one-sided 95 % Clopper-Pearson
-        limit), ``purity_lower`` (purity at that limit: all that can be claimed), ``threshold``.
+        limit), ``purity_lower`` (purity at that limit: all that can be claimed), ``threshold``. The
+        purity is NaN where not one false positive was seen: it would be 1 however rare lenses are.
 
     Raises
     ------
@@ -272,7 +273,7 @@ def purity_at_prevalence(label, score, *, completeness: float = 0.5, prevalence:
         return float(prevalence * tpr / (prevalence * tpr + (1 - prevalence) * rate))
 
     return {
-        "purity": purity(hits / total),
+        "purity": purity(hits / total) if hits else float("nan"),
         "purity_lower": purity(upper),
         "false_positive_rate": hits / total,
         "fpr_upper": upper,

@@ -192,7 +192,8 @@ def flat_figures(label, score, *, prevalences=PREVALENCES) -> dict[str, float]:
     -------
     dict of str to float
         ``purity_<completeness>_<prevalence>`` and ``completeness_<purity>_<prevalence>``, the
-        numbers as ``0.5`` and ``0.001``.
+        numbers as ``0.5`` and ``0.001``. NaN where the table has it, so that a purity for which
+        some resampled set has no false positive left gets no error bar.
 
     Raises
     ------
@@ -206,7 +207,7 @@ def flat_figures(label, score, *, prevalences=PREVALENCES) -> dict[str, float]:
         pure = purities(tpr, fpr, prevalence=prevalence)
         for share in COMPLETENESSES:
             at = int(np.argmax(true >= share * true[-1]))
-            found[f"purity_{share:g}_{prevalence:g}"] = float(pure[at])
+            found[f"purity_{share:g}_{prevalence:g}"] = float(pure[at] if false[at] else np.nan)
         for share in PURITIES:
             at = _largest(tpr, pure, share)
             value = _measurable(tpr[at], false[-1], share, prevalence)

@@ -35,7 +35,8 @@ def finder_figures(label, score, *, rng, draws: int = DRAWS, kinds=None) -> dict
     Returns
     -------
     dict
-        Plain data. A false-positive rate that this many non-lenses cannot measure is None.
+        Plain data. What this many non-lenses cannot measure is None: a completeness at a
+        false-positive rate below one of them, a purity where none of them is a false positive.
         ``surveys``: see `lensfinder.training.rarity.survey_figures`; ``calibration``: see
         `lensfinder.training.reliability.calibration_figures`; ``std``: bootstrap errors of all
         single numbers, those of a survey named as `lensfinder.training.rarity.flat_figures` does.

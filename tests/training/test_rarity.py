@@ -1,11 +1,14 @@
 """Purity and completeness where lenses are rare, worked out by hand and by counting."""
 
+import json
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 from lensfinder.errors import MetricError
 from lensfinder.training import metrics, rarity
+from lensfinder.training.scores import finder_figures
 
 
 def sample(lenses=1000, others=4000):
@@ -56,6 +59,26 @@ def test_what_so_few_non_lenses_cannot_measure_is_not_claimed():
     assert rare["completeness_supported"] == 0
 
 
+def test_a_purity_without_a_false_positive_is_not_claimed(rng):
+    label, score = sample()
+    # no non-lens at 0.9, where half of the lenses are; 40 of them at 0.6
+    none, some = (
+        metrics.purity_at_prevalence(label, score, completeness=share, prevalence=1e-4)
+        for share in (0.5, 0.6)
+    )
+    assert (none["false_positive_rate"], some["false_positive_rate"]) == (0, 0.01)
+    assert np.isnan(none["purity"])
+    assert 0 < none["purity_lower"] < 0.1
+    assert 0 < some["purity_lower"] < some["purity"] < 0.02
+    flat = rarity.flat_figures(label, score)
+    assert np.isnan(flat["purity_0.5_0.0001"])
+    figures = finder_figures(label, score, rng=rng, draws=5)
+    for values in figures["surveys"].values():
+        assert values["purity_at_completeness"]["0.5"]["purity"] is None
+    assert figures["std"]["purity_0.5_0.001"] is None
+    json.dumps(figures, allow_nan=False)
+
+
 def test_support_is_the_rule_of_three():
     label = np.repeat([1, 0], [100, 2992])
     score = label * 0.8 + 0.1
@@ -93,7 +116,7 @@ def test_the_flat_figures_are_those_of_the_table(rng):
     assert len(flat) == 3 * 4
     for prevalence, values in table.items():
         for share, entry in values["purity_at_completeness"].items():
-            assert flat[f"purity_{share}_{prevalence}"] == entry["purity"]
+            assert_allclose(flat[f"purity_{share}_{prevalence}"], entry["purity"], rtol=1e-12)
         for share, entry in values["completeness_at_purity"].items():
             assert_allclose(flat[f"completeness_{share}_{prevalence}"], entry["completeness"])
 
