@@ -32,6 +32,9 @@ def adapt(
     preprocessing (stretch or clipping) is adapted to the new images; then weights are trained. With
     few images the number of epochs is chosen by cross-validation, whose answers on objects that
     they were not trained on are also what is measured; all objects are trained on in the end.
+    A finder is calibrated on answers to objects that it was not trained on, if there are 20 lenses
+    and 20 others among them; its probabilities are then for as many lenses as among the objects,
+    and `find` can take them to another prevalence.
 
     Parameters
     ----------
@@ -128,6 +131,7 @@ def adapt(
         metrics=found.figures,
         card=adaptation_card(base, contract, found.figures),
         headline=headline(found.figures),
+        calibration=found.calibration,
         overwrite=overwrite,
     )
 

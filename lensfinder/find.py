@@ -1,10 +1,8 @@
 """Find lenses: images in, one row with the probability of being a lens per image out."""
 
-from dataclasses import replace
-
 import numpy as np
 
-from lensfinder.errors import ArgumentError, PresetError
+from lensfinder.errors import ArgumentError
 from lensfinder.model import MODELLER, CandidateModeller, join_messages
 from lensfinder.predict import (
     BATCH_SIZE,
@@ -20,14 +18,13 @@ from lensfinder.predict import (
     modeller_of,
     page_path,
 )
+from lensfinder.predict.prevalence import posterior_of
 from lensfinder.predict.rarity import Rarity
 from lensfinder.predict.stages import front_columns, stage_options, stages
 from lensfinder.tables import build_table, check_output, refuse_existing, write_table
-from lensfinder.zoo.calibration import at_prevalence
 
 FINDER = "compact-finder/euclid-vis"
 THRESHOLD = 0.5
-SCALES = ("p_lens_stamp", "p_lens_zoom")
 
 
 def find(
@@ -140,7 +137,7 @@ def find(
         refuse_existing(page, overwrite)
     fitting = fitting or Fitting()
     network = Network(preset, "finder", batch_size=batch_size)
-    posterior = _posterior(network, prevalence)
+    posterior = posterior_of(network, prevalence)
     modeller_name = MODELLER if model is True else model
     asked = modeller_name is not None and modeller_name is not False
     modeller = modeller_of(modeller_name, batch_size=batch_size) if asked else None
@@ -230,28 +227,3 @@ def ranks(scores) -> np.ndarray:
     result = np.zeros(len(scores), np.int32)
     result[order] = np.arange(1, len(order) + 1)
     return result
-
-
-def _posterior(network, prevalence):
-    """What turns a network's answers into those for lenses of another prevalence."""
-    if prevalence is None:
-        return lambda answers: answers
-    calibration = network.preset.config.calibration
-    if calibration is None:
-        raise PresetError(
-            f"{network.preset.name} is not calibrated, so its scores are no probabilities that "
-            "could be taken to another prevalence. Calibrate it (`python -m "
-            "lensfinder.training.zoo NAME --calibrate`), or leave the prevalence away."
-        )
-    trained = calibration.prevalence
-    at_prevalence(0.5, trained=trained, wanted=prevalence)  # a wrong one is told before the images
-
-    def shifted(answers):
-        def shift(numbers):
-            found = at_prevalence(numbers, trained=trained, wanted=prevalence)
-            return found.astype(np.float32)
-
-        scales = {name: shift(answers.extra[name]) for name in SCALES if name in answers.extra}
-        return replace(answers, values=shift(answers.values), extra=answers.extra | scales)
-
-    return shifted

@@ -14,10 +14,12 @@ from lensfinder.errors import (
     LabelError,
     MissingBandError,
     OutputExistsError,
+    PresetError,
 )
 from lensfinder.specs import GroupContract, InputContract, View, load_survey
 from lensfinder.training import Tuning
 from lensfinder.training.adaptation import folds_of, for_contract
+from lensfinder.zoo.calibration import at_prevalence
 from tests import tiny
 
 GROUND = InputContract(
@@ -171,6 +173,41 @@ def test_it_says_what_it_was_adapted_from_and_what_was_measured(made):
     assert "36 labelled images (18 lenses)" in preset.card
     assert "the central 9 of 25 pixels" in preset.card
     assert sum("fold" in text for text in said) == 3
+    assert preset.config.calibration is None
+    assert "18 lenses and 18 others" in figures["uncalibrated"]
+    assert "is not calibrated, and cannot be taken to another prevalence" in preset.card
+    with pytest.raises(PresetError, match="18 lenses and 18 others.*Adapt its base again"):
+        find(cutouts(rings(2)), preset=str(preset.folder), report=False, prevalence=1e-3)
+
+
+def test_with_enough_objects_the_new_finder_is_calibrated_and_takes_a_prevalence(base, tmp_path):
+    before = hashes(Path(base))
+    objects = rings(60)
+    y = objects.y.copy()
+    y[[0, 2, 4, 1, 3, 5]] = 1 - y[[0, 2, 4, 1, 3, 5]]  # some that no network can be right about
+    found = adapt(
+        base,
+        Labelled(GROUND, objects.ids, objects.images, y),
+        tmp_path / "new",
+        view=View(bands={"VIS": "r"}),
+        tuning=Tuning(epochs=2, learning_rate=3e-3, folds=2),
+    )
+    fitted, facts = found.config.calibration, found.metrics["calibration"]
+    assert (fitted.kind, fitted.objects, fitted.prevalence) == ("temperature", 60, 0.5)
+    assert facts["objects"] == 60
+    assert facts["after"]["log_loss"] == found.metrics["finder"]["log_loss"]
+    assert "calibrated (temperature) on answers to 60 images" in found.card
+    plain, p, rare = (
+        find(cutouts(rings(9, seed=3)), preset=str(found.folder), report=False, **how)["p_lens"]
+        for how in ({}, {"prevalence": 0.5}, {"prevalence": 1e-3})
+    )
+    np.testing.assert_allclose(p, plain, rtol=1e-6, atol=0)
+    np.testing.assert_allclose(rare, at_prevalence(plain, trained=0.5, wanted=1e-3), rtol=1e-6)
+    images = {"kids": rings(9, seed=3).select({"kids": ["r"]}).images["kids"]}
+    raw = zoo.fixed_predict(found.load(calibrated=False), batch_size=9)(images)[:, 0]
+    # float32 of a probability, and of the logit it was made from
+    np.testing.assert_allclose(plain, fitted.apply(raw), rtol=2e-5, atol=0)
+    assert hashes(Path(base)) == before
 
 
 def test_the_same_call_gives_the_same_weights(made, base, tmp_path):

@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 from lensfinder import cli, zoo
 from lensfinder.errors import ArgumentError, PresetError
 from lensfinder.find import find
+from lensfinder.training.calibrate import calibrate
+from lensfinder.training.calibration import unchanged
 from lensfinder.zoo.calibration import Temperature, at_prevalence
 from tests import tiny
 
@@ -76,3 +78,43 @@ def test_what_cannot_be_shifted_is_refused_before_anything_is_read(finders):
     for wrong in (0, 1, 1000):
         with pytest.raises(ArgumentError, match="between 0 and 1"):
             find(tiny.images(1), preset=calibrated, prevalence=wrong)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "words"),
+    [
+        (
+            {"adapted_from": {"name": "x/y"}, "uncalibrated": "there were answers to 8 lenses"},
+            ["there were answers to 8 lenses", "`lensfinder adapt`", "20 lenses and 20 others"],
+        ),
+        ({"adapted_from": {"name": "x/y"}}, ["`lensfinder adapt`"]),
+        (
+            {"training": {"recipe": {"validation": {"seed": 1}}}, "data": {"n": 9}},
+            ["python -m lensfinder.training.zoo {folder} --calibrate"],
+        ),
+        ({"finder": {"roc_auc": 0.5}}, ["training.calibration.fit", "save_preset"]),
+    ],
+)
+def test_the_remedy_is_one_that_works_for_the_preset(tmp_path, metrics, words):
+    folder = tiny.save(tmp_path, metrics=metrics)
+    with pytest.raises(PresetError, match="leave the prevalence away") as caught:
+        find(tiny.images(1), preset=folder, prevalence=1e-3)
+    for each in words:
+        assert each.format(folder=folder) in str(caught.value)
+    works = "data" in metrics
+    assert ("--calibrate" in str(caught.value)) == works
+    if "adapted_from" in metrics:
+        with pytest.raises(PresetError, match="Adapt its base again"):
+            calibrate(folder)
+
+
+def test_scores_that_are_right_already_can_be_shifted_too(tmp_path):
+    plain = tiny.save(tmp_path)
+    left = unchanged([0, 1, 1, 0, 0])
+    same = tiny.save(tmp_path / "calibrated", calibration=left)
+    raw, found = (find(tiny.images(20), preset=preset) for preset in (plain, same))
+    # float32 of a probability, and of the logit it was made from
+    np.testing.assert_allclose(found["p_lens"], raw["p_lens"], rtol=2e-5, atol=0)
+    rare = find(tiny.images(20), preset=same, prevalence=1e-3)
+    expected = at_prevalence(found["p_lens"], trained=0.4, wanted=1e-3)
+    np.testing.assert_allclose(rare["p_lens"], expected, rtol=1e-6, atol=0)

@@ -10,9 +10,10 @@ from lensfinder.data.labelled import Labelled, check_labels
 from lensfinder.data.manifest import file_sha256
 from lensfinder.data.splits import split_of
 from lensfinder.errors import ArchitectureError, LabelError
+from lensfinder.training.adaptation_calibration import calibrated
 from lensfinder.training.finetuning import FineTuner, recalibrate
 from lensfinder.training.run_folder import versions
-from lensfinder.training.scores import finder_figures, modeller_figures
+from lensfinder.training.scores import before_and_after, finder_figures, modeller_figures
 from lensfinder.zoo.weights import array_of, weight_table
 
 LEAST = 4  # objects of each class (of a modeller: twice that): below, none can be held out
@@ -27,18 +28,24 @@ class Adaptation:
     Attributes
     ----------
     model : keras.Model
-        For the new survey's images.
+        For the new survey's images, without its calibration.
     figures : dict
         Content of the new preset's ``metrics.json``.
+    calibration : Temperature or None
+        Of a finder, fitted on answers to objects that it was not trained on.
     """
 
     model: object
     figures: dict
+    calibration: object = None
 
 
 @dataclass(frozen=True)
 class _Held:
-    """Answers on objects that the network was not trained on, before and after training."""
+    """Answers on objects that the network was not trained on, before and after training.
+
+    `spare` are labels and answers after training of others that it was not trained on either.
+    """
 
     scheme: str
     y: np.ndarray
@@ -46,6 +53,7 @@ class _Held:
     after: np.ndarray
     epochs: int
     trained_on: int
+    spare: tuple | None = None
 
 
 def adaptation(base, data, contract, *, tuning, validation=None, test=None, note) -> Adaptation:
@@ -104,7 +112,9 @@ def adaptation(base, data, contract, *, tuning, validation=None, test=None, note
         held = _by_folds(tuner, data, base.task, note)
     else:
         held = _by_validation(tuner, data, validation, test, split=parts is not None, note=note)
-    measure = _figures(base.task, targets, tuning.seed)
+    measured, calibration = _measured(base.task, targets, held, tuning.seed)
+    if calibration is not None:
+        note(f"calibrated on {calibration.objects} answers to objects it was not trained on")
     figures = {
         "adapted_from": _origin(base),
         "data": {
@@ -113,8 +123,7 @@ def adaptation(base, data, contract, *, tuning, validation=None, test=None, note
             **({"lenses": int(data.y.sum())} if base.task == "finder" else {}),
         },
         "held_out": {"scheme": held.scheme, "n": len(held.y)},
-        base.task: measure(held.y, held.after),
-        "before_training": measure(held.y, held.before),
+        **measured,
         "training": {
             **tuning.model_dump(mode="json"),
             "objects": held.trained_on,
@@ -124,7 +133,7 @@ def adaptation(base, data, contract, *, tuning, validation=None, test=None, note
         },
         "versions": versions(),
     }
-    return Adaptation(model, figures)
+    return Adaptation(model, figures, calibration)
 
 
 def for_contract(base, contract):
@@ -202,6 +211,7 @@ def _by_validation(tuner, data, validation, test, *, split, note) -> _Held:
     note(f"trained on {len(data)} objects: epoch {fit.best} of {len(fit.losses) - 1} is kept")
     measured = validation if test is None else test
     after = tuner.predict(measured.images)
+    spare = None if test is None else (validation.y, tuner.predict(validation.images))
     kept = [array_of(v) for v in tuner.model.weights]
     tuner.reset()
     before = tuner.predict(measured.images)
@@ -210,7 +220,7 @@ def _by_validation(tuner, data, validation, test, *, split, note) -> _Held:
     scheme = "objects kept apart by the hash of their ids" if split else "objects given for it"
     if test is None:
         scheme = "the objects that the number of epochs was chosen by"
-    return _Held(scheme, measured.y, before, after, fit.best, len(data))
+    return _Held(scheme, measured.y, before, after, fit.best, len(data), spare)
 
 
 def _by_folds(tuner, data, task, note) -> _Held:
@@ -266,14 +276,28 @@ def folds_of(label, count: int, folds: int, rng) -> np.ndarray:
 
 
 # --- figures --------------------------------------------------------------------------------------
-def _figures(task, targets, seed):
-    def finder(truth, output):
-        return finder_figures(truth[:, 0], output[:, 0], rng=np.random.default_rng(seed))
+def _measured(task, targets, held, seed):
+    """Figures before and after training, and what a finder is calibrated with."""
 
-    def modeller(truth, output):
-        return modeller_figures(targets, truth, output, rng=np.random.default_rng(seed))
+    def rng():
+        return np.random.default_rng(seed)
 
-    return finder if task == "finder" else modeller
+    if task == "modeller":
+        after, before = (
+            modeller_figures(targets, held.y, output, rng=rng())
+            for output in (held.after, held.before)
+        )
+        return {task: after, "before_training": before}, None
+    label, score = held.y[:, 0], held.after[:, 0]
+    spare = held.spare and tuple(part[:, 0] for part in held.spare)
+    found = calibrated(label, score, spare=spare, seed=seed)
+    after = finder_figures(label, found.score, rng=rng(), probability=found.probability)
+    figures = {task: after, "before_training": finder_figures(label, held.before[:, 0], rng=rng())}
+    if found.calibration is None:
+        return {**figures, "uncalibrated": found.why_not}, None
+    seen = before_and_after(label, score, after, rng=rng())
+    facts = found.calibration.model_dump(mode="json", include={"kind", "objects", "prevalence"})
+    return {**figures, "calibration": {**facts, **seen}}, found.calibration
 
 
 def _origin(base) -> dict:

@@ -27,14 +27,31 @@ def adaptation_card(base, contract, figures: dict) -> str:
         "## Takes and gives\n\n" + "\n".join(_takes(base, contract)),
         "## Adaptation\n\n" + _training(training),
         "## Measured\n\n" + _measured(base.task, figures),
-        "## Limits\n\nA probability is for lenses as frequent as among the images it was adapted "
-        "on, and is not calibrated. Figures from few images are uncertain: mind the errors. The "
-        "input contract (bands, order, stamp, pixel scale, unit) is checked at every prediction."
-        if base.task == "finder"
-        else "## Limits\n\nFigures from few images are uncertain: mind the errors. The input "
-        "contract (bands, order, stamp, pixel scale, unit) is checked at every prediction.",
+        *([_calibration(figures)] if base.task == "finder" else []),
+        "## Limits\n\nFigures from few images are uncertain: mind the errors. The input contract "
+        "(bands, order, stamp, pixel scale, unit) is checked at every prediction.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _calibration(figures) -> str:
+    head = "## Calibration\n\n"
+    facts = figures.get("calibration")
+    if facts is None:
+        return (
+            f"{head}`p_lens` is not calibrated, and cannot be taken to another prevalence: "
+            f"{figures['uncalibrated']}."
+        )
+    before, after = facts["before"], facts["after"]
+    return (
+        f"{head}`p_lens` is calibrated ({facts['kind']}) on answers to {facts['objects']:,} images "
+        f"that it was not trained on, {facts['prevalence']:.3f} of them lenses: it is the "
+        "probability for objects of which so many are lenses. `find --prevalence 0.001` gives it "
+        "for a survey with one in a thousand. On images that the calibration was not fitted on: "
+        f"calibration error {before['error']:.4f} before, {after['error']:.4f} after (by chance "
+        f"alone below {after['error_null_99']:.4f}), log loss {before['log_loss']:.4f} before, "
+        f"{after['log_loss']:.4f} after."
+    )
 
 
 def _takes(base, contract):

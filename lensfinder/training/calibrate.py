@@ -26,7 +26,7 @@ from lensfinder.training.spread_calibration import (
     validation_sample,
 )
 from lensfinder.zoo import fixed_predict, open_preset, save_preset
-from lensfinder.zoo.calibration import with_calibration
+from lensfinder.zoo.calibration import LEAST_OF_EACH, with_calibration
 from lensfinder.zoo.decoder import with_draws
 
 CALIBRATIONS = ("best", "temperature", "isotonic", "none")
@@ -146,7 +146,7 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
     ------
     PresetError
         If it has no probability and no posterior, or does not say which mocks it was validated and
-        measured on.
+        measured on, as a preset that was adapted to images.
     MetricError
         If the answers cannot be calibrated.
     """
@@ -154,6 +154,12 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
     trained = preset.metrics.get("training", {})
     recipe, data = trained.get("recipe", {}), preset.metrics.get("data")
     held = recipe.get("validation")
+    if "adapted_from" in preset.metrics:
+        raise PresetError(
+            f"{preset.name} was adapted to images, which are not kept with it: it is calibrated "
+            "while it is adapted. Adapt its base again (`lensfinder adapt`), to "
+            f"{LEAST_OF_EACH} lenses and {LEAST_OF_EACH} others at least."
+        )
     if not held or not data:
         raise PresetError(
             f"{preset.name} does not say which mocks it was validated and measured on. Calibrate "

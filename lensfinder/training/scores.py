@@ -16,7 +16,7 @@ BETA_SQUARED = 0.001  # Bom et al. 2022, section 6
 DRAWS = 200  # the scatter of a bootstrap error from 200 draws is 5 %
 
 
-def finder_figures(label, score, *, rng, draws: int = DRAWS, kinds=None) -> dict:
+def finder_figures(label, score, *, rng, draws: int = DRAWS, kinds=None, probability=None) -> dict:
     """Ranking, purity and calibration of a finder.
 
     Parameters
@@ -31,6 +31,10 @@ def finder_figures(label, score, *, rng, draws: int = DRAWS, kinds=None) -> dict
         Bootstrap samples.
     kinds : array (N,) of str or None
         What each object is, to count false positives per kind of non-lens.
+    probability : array (N,) or None
+        What calibration is measured on, where that is not the scores, as for those of a
+        calibration that was fitted on the same objects
+        (`lensfinder.training.calibration.cross_fitted`).
 
     Returns
     -------
@@ -47,8 +51,9 @@ def finder_figures(label, score, *, rng, draws: int = DRAWS, kinds=None) -> dict
         If the two cannot be compared.
     """
     label, score = np.asarray(label).astype(int), np.asarray(score, np.float64)
+    probability = score if probability is None else np.asarray(probability, np.float64)
     _, threshold = metrics.best_f_beta(label, score, beta_squared=BETA_SQUARED)
-    calibration = calibration_figures(label, score, rng=rng)
+    calibration = calibration_figures(label, probability, rng=rng)
     figures = {
         "objects": int(label.size),
         "lenses": int(label.sum()),
@@ -61,7 +66,7 @@ def finder_figures(label, score, *, rng, draws: int = DRAWS, kinds=None) -> dict
         "calibration": calibration,
         "surveys": survey_figures(label, score),
     }
-    spread = bootstrap(_resampled, label, score, rng=rng, draws=draws, strata=label)
+    spread = bootstrap(_resampled, label, score, probability, rng=rng, draws=draws, strata=label)
     figures["std"] = {name: values["std"] for name, values in spread.items()}
     if kinds is not None:
         figures["non_lenses"] = _by_kind(label, score, np.asarray(kinds))
@@ -214,9 +219,10 @@ def threshold_at_fpr(label, score, fpr: float) -> float:
     return float(thresholds[np.flatnonzero(rate <= fpr)[-1]])
 
 
-def _resampled(label, score) -> dict[str, float]:
+def _resampled(label, score, probability) -> dict[str, float]:
     """Every single number that gets an error bar."""
-    return _ranking(label, score) | flat_figures(label, score) | flat_calibration(label, score)
+    calibration = flat_calibration(label, probability)
+    return _ranking(label, score) | flat_figures(label, score) | calibration
 
 
 def _by_kind(label, score, kinds) -> dict:

@@ -18,6 +18,9 @@ from lensfinder.zoo.layers.posterior_head import outputs_of
 from lensfinder.zoo.layers.spread_scale import SpreadScale
 
 LAYER = "calibration"
+# of either class, to fit a temperature and a bias on: ten of the rarer one for each parameter, as
+# is usual in logistic regression (Peduzzi et al. 1996)
+LEAST_OF_EACH = 20
 MAX_KNOTS = 512  # PAV of 100,000 objects gives about 150
 MAX_LOGIT = 100.0
 SHAPE = ("theta_E", "e1", "e2")  # targets that doubts are told by
