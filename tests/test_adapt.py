@@ -174,6 +174,7 @@ def test_it_says_what_it_was_adapted_from_and_what_was_measured(made):
     assert "the central 9 of 25 pixels" in preset.card
     assert sum("fold" in text for text in said) == 3
     assert preset.config.calibration is None
+    assert said[-1].startswith("not calibrated: there were answers to 18 lenses")
     assert "18 lenses and 18 others" in figures["uncalibrated"]
     assert "is not calibrated, and cannot be taken to another prevalence" in preset.card
     with pytest.raises(PresetError, match="18 lenses and 18 others.*Adapt its base again"):

@@ -115,6 +115,8 @@ def adaptation(base, data, contract, *, tuning, validation=None, test=None, note
     measured, calibration = _measured(base.task, targets, held, tuning.seed)
     if calibration is not None:
         note(f"calibrated on {calibration.objects} answers to objects it was not trained on")
+    elif "uncalibrated" in measured:
+        note(f"not calibrated: {measured['uncalibrated']}")
     figures = {
         "adapted_from": _origin(base),
         "data": {
