@@ -18,7 +18,7 @@ from lensfinder.predict import (
     modeller_of,
     page_path,
 )
-from lensfinder.predict.prevalence import posterior_of
+from lensfinder.predict.prevalence import shift_to
 from lensfinder.predict.rarity import Rarity
 from lensfinder.predict.stages import front_columns, stage_options, stages
 from lensfinder.tables import build_table, check_output, refuse_existing, write_table
@@ -137,7 +137,7 @@ def find(
         refuse_existing(page, overwrite)
     fitting = fitting or Fitting()
     network = Network(preset, "finder", batch_size=batch_size)
-    posterior = posterior_of(network, prevalence)
+    posterior = shift_to(network, prevalence)
     modeller_name = MODELLER if model is True else model
     asked = modeller_name is not None and modeller_name is not False
     modeller = modeller_of(modeller_name, batch_size=batch_size) if asked else None

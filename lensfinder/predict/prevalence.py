@@ -10,7 +10,7 @@ from lensfinder.zoo.calibration import LEAST_OF_EACH, at_prevalence
 SCALES = ("p_lens_stamp", "p_lens_zoom")
 
 
-def posterior_of(network, prevalence):
+def shift_to(network, prevalence):
     """What turns a network's answers into those for lenses of another prevalence.
 
     Parameters
