@@ -8,6 +8,7 @@ from lensfinder.errors import PresetError
 from lensfinder.posterior import has_posterior
 from lensfinder.training import calibration as fits
 from lensfinder.training.card import measured
+from lensfinder.training.doubt import rescaled
 from lensfinder.training.evaluation import (
     MockSample,
     Scored,
@@ -15,7 +16,6 @@ from lensfinder.training.evaluation import (
     headline,
     score_mocks,
 )
-from lensfinder.training.recipe import Recipe
 from lensfinder.training.recipe_data import DRAWN
 from lensfinder.training.scores import before_and_after
 from lensfinder.training.sources import validation_objects
@@ -30,6 +30,8 @@ from lensfinder.zoo.calibration import LEAST_OF_EACH, with_calibration
 from lensfinder.zoo.decoder import with_draws
 
 CALIBRATIONS = ("best", "temperature", "isotonic", "none")
+# of metrics.json: what it replaced, what its doubt was fitted on, what somebody wrote about it
+KEPT = ("before", "doubt", "note")
 SEED = 20_261  # deals the folds by which the kind of calibration is chosen
 
 
@@ -140,7 +142,7 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
     Returns
     -------
     Preset
-        With the same weights.
+        With the same weights; a doubt goes with the new spreads as it did with the old ones.
 
     Raises
     ------
@@ -173,7 +175,7 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
     model = answering = preset.load(calibrated=False)
     decoder = getattr(preset.config.calibration, "decoder", None)
     if decoder is None and preset.task == "modeller":  # from before there were any
-        decoder = decoder_of(Recipe.model_validate(recipe))
+        decoder = decoder_of(recipe)
     if decoder is not None:
         answering = with_draws(model, decoder)
     width = np.empty((0, answering.output_shape[-1]))
@@ -191,14 +193,15 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
         found = fits.fit(label, score, method=method, rng=_folds(method))
         figures = measure_calibrated(model, found, sample, contract=preset.contract)
     else:
-        found = spread_of(scored, preset.targets).model_copy(update={"decoder": decoder})
+        found = spread_of(scored, preset.targets)
+        kept = {"decoder": decoder, "doubt": _doubt(preset, found)}
+        found = found.model_copy(update=kept)
         figures = measure_spread(
             model, found, sample, contract=preset.contract, targets=preset.targets
         )
     metrics = {"preset": preset.name, **figures, "sample_sha256": sample.digest()}
     metrics["training"] = trained
-    if "before" in preset.metrics:  # what it replaced (lensfinder.training.better)
-        metrics["before"] = preset.metrics["before"]
+    metrics |= {name: preset.metrics[name] for name in KEPT if name in preset.metrics}
     pinned = preset.name if preset.pinned else preset.folder
     return save_preset(
         pinned if place is None else place,
@@ -215,6 +218,13 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
         calibration=found,
         overwrite=place is None,
     )
+
+
+def _doubt(preset, found):
+    """The doubt of a modeller behind its new spreads; None if it has none."""
+    old = preset.config.calibration
+    doubt = getattr(old, "doubt", None)
+    return None if doubt is None else rescaled(doubt, preset.targets, old.scales, found.scales)
 
 
 def _card(card: str, figures) -> str:

@@ -88,6 +88,34 @@ def fit_doubt(posterior: Posterior, kinds) -> Doubt:
     )
 
 
+def rescaled(doubt: Doubt, targets, before, after) -> Doubt:
+    """The doubt of a preset whose spreads are calibrated anew.
+
+    Its log odds are linear in logarithms of spreads, so its constant takes up what the new factors
+    add to them: of theta_E exactly, of the ellipticity to first order, by the mean of e1 and e2.
+
+    Parameters
+    ----------
+    doubt : Doubt
+        Fitted behind the old factors.
+    targets : sequence of str
+        Of the preset.
+    before, after : sequence of float
+        Factors on the spread of each target (`lensfinder.zoo.calibration.Spread`), old and new.
+
+    Returns
+    -------
+    Doubt
+        With the same limit.
+    """
+    added = dict(zip(targets, np.log(after) - np.log(before), strict=True))
+    theta, *shape = (added[name] for name in SHAPE)
+    constant, of_theta, of_shape, *others = doubt.weights
+    constant -= of_theta * theta + of_shape * np.mean(shape)
+    weights = (float(constant), of_theta, of_shape, *others)
+    return doubt.model_copy(update={"weights": weights})
+
+
 def add_doubt(name_or_path, place=None, *, population=POPULATION, size=SIZE, seed=SEED):
     """Fit the doubt of a calibrated preset on mocks of its survey, and store it there.
 

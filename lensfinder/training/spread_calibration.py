@@ -127,7 +127,7 @@ def spread_on_validation(recipe, model, *, targets, size: int | None = None) -> 
         None if the network answers values alone, or the recipe leaves validation to the caller.
         Of a network trained by a ``gaussian_decoder`` with the decoder that makes its posterior.
     """
-    decoder = decoder_of(recipe)
+    decoder = decoder_of(recipe.model_dump())
     if decoder is not None:
         model = with_draws(model, decoder)
     if not has_posterior(np.empty((0, model.output_shape[-1])), targets):
@@ -148,18 +148,20 @@ def decoder_of(recipe) -> Decoder | None:
 
     Parameters
     ----------
-    recipe : Recipe
-        Of a modeller.
+    recipe : dict
+        Of a modeller, as plain data. A preset's ``metrics.json`` holds no whole recipe: of shards
+        it says what they were, instead of where they lay (`lensfinder.training.publish`).
 
     Returns
     -------
     Decoder or None
         With the width that its loss assumes; None if it has another loss or network.
     """
-    if recipe.loss.name != "gaussian_decoder" or recipe.network.name not in STOCHASTIC:
+    loss = recipe["loss"]
+    if loss["name"] != "gaussian_decoder" or recipe["network"]["name"] not in STOCHASTIC:
         return None
-    ranges = [target.high - target.low for target in recipe.targets]
-    noise = recipe.loss.arguments.get("noise", NOISE)
+    ranges = [target["high"] - target["low"] for target in recipe["targets"]]
+    noise = loss.get("arguments", {}).get("noise", NOISE)
     return Decoder(noise=tuple(float(noise * each) for each in ranges))
 
 
