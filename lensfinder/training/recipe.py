@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lensfinder.errors import LensfinderError, RecipeError, SpecError, UnknownNameError
+from lensfinder.errors import LensfinderError, RecipeError, SpecError
 from lensfinder.inversion.frame import reconstruction_contract
 from lensfinder.inversion.relation import SOLUTIONS
 from lensfinder.paths import data_specs_dir
@@ -23,6 +23,7 @@ from lensfinder.training.recipe_data import (
     Shards,
     drawing,
 )
+from lensfinder.training.recipe_names import is_file, recipe_name
 from lensfinder.training.recipe_parts import Constant, Cosine, Named, Stepped, Target
 
 TASKS = ("finder", "modeller", "cleaner", "auditor")
@@ -304,8 +305,8 @@ def load_recipe(name) -> Recipe:
     Parameters
     ----------
     name : str, Path or Recipe
-        A name of `recipe_names`, ``family/name`` for one of a family, a path ending in ``.yaml``,
-        or a recipe, returned as it is.
+        A name that `recipe_name` knows, a path ending in ``.yaml``, or a recipe, returned as it
+        is.
 
     Returns
     -------
@@ -315,19 +316,16 @@ def load_recipe(name) -> Recipe:
     Raises
     ------
     UnknownNameError
-        If no recipe has this name.
+        If no recipe has this name, nor makes a preset of it.
     RecipeError
-        If the file is not a valid recipe; the message names file, key and known neighbours.
+        If several make it, or the file is not a valid recipe; the message names file, key and known
+        neighbours.
     """
     if isinstance(name, Recipe):
         return name
     path = Path(str(name))
-    if path.suffix not in (".yaml", ".yml"):
-        family = str(name).rpartition("/")[0] or None
-        known = recipe_names(family) or recipe_names()
-        if str(name) not in known:
-            raise UnknownNameError("recipe", str(name), known)
-        path = data_specs_dir() / "recipes" / f"{name}.yaml"
+    if not is_file(name):
+        path = data_specs_dir() / "recipes" / f"{recipe_name(name)}.yaml"
     try:
         return validate(Recipe, read_yaml(path), str(path))
     except LensfinderError as error:

@@ -11,6 +11,7 @@ from lensfinder.training.losses import LOSSES
 from lensfinder.training.network import network_arguments
 from lensfinder.training.optimizers import make_optimizer
 from lensfinder.training.recipe import load_recipe, recipe_names
+from lensfinder.training.recipe_names import recipe_name
 from lensfinder.zoo.registry import check_arguments
 
 EXAMPLE = "compact-modeller-euclid-vis"
@@ -150,3 +151,40 @@ def test_resolved_holds_the_survey_itself(tmp_path):
     after = Recipe.model_validate(before["recipe"]).resolved()
     assert after["recipe"] == before["recipe"]
     assert after["survey"] != before["survey"]
+
+
+# --- names ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [
+        ("compact-finder-euclid-vis", "compact-finder-euclid-vis"),
+        ("shards/compact-finder-euclid-vis", "shards/compact-finder-euclid-vis"),
+        ("edsr-small/lsst-gri-10yr", "madireddy/joint-small-arcsinh"),
+        ("vib-detect/lsst-gri-10yr", "madireddy/vib-detect"),
+        ("compact-finder/euclid-vis", "compact-finder-euclid-vis"),  # not that of shards
+    ],
+)
+def test_a_recipe_is_known_by_its_preset_too(name, recipe):
+    assert recipe_name(name) == recipe
+    assert load_recipe(name) == load_recipe(recipe)
+
+
+def test_no_preset_is_made_by_two_recipes_alike():
+    folder = data_specs_dir() / "recipes"
+    for path in folder.rglob("*.yaml"):
+        recipe_name(yaml.safe_load(path.read_text())["preset"])
+
+
+def test_a_preset_of_several_recipes_is_refused_with_their_names(tmp_path, monkeypatch):
+    monkeypatch.setattr("lensfinder.training.recipe_names.data_specs_dir", lambda: tmp_path)
+    for name in ("one/a", "two/b", "two/c"):
+        file = tmp_path / "recipes" / f"{name}.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"preset: {'tiny/x' if name != 'two/c' else 'tiny/y'}\n")
+    assert recipe_name("tiny/y") == "two/c"
+    with pytest.raises(RecipeError, match=r"2 recipes make the preset tiny/x: one/a, two/b\."):
+        recipe_name("tiny/x")
+    (tmp_path / "recipes" / "a.yaml").write_text("preset: tiny/x\n")
+    assert recipe_name("tiny/x") == "a"
+    with pytest.raises(UnknownNameError, match="two/d"):
+        recipe_name("two/d")
