@@ -6,6 +6,7 @@ written into the run's folder before the training begins, and every later call k
 machine, or another number of minutes, changes nothing in a training that has begun.
 """
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from lensfinder.training.run_folder import RunFolder
 from lensfinder.training.sources import make_source, validation_objects
 
 FILE = "schedule.json"
+KEY = "recipe_sha256"
 SHARE = 0.95  # of the time is planned with: rates vary, and checkpoints are written too
 WARMUP = 0.1  # of the steps at most
 SKIPPED = AHEAD + 2  # steps that compile, and use up what was made ahead meanwhile
@@ -59,6 +61,8 @@ class Schedule(BaseModel):
         How many fit.
     warmup_steps : int or None
         Steps of the warm-up, of a cosine.
+    recipe_sha256 : str
+        Digest of the recipe that it was fitted to (`digest_of`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,6 +71,24 @@ class Schedule(BaseModel):
     epochs: int = Field(ge=1)
     steps: int = Field(ge=1)
     warmup_steps: int | None = None
+    recipe_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+def digest_of(recipe) -> str:
+    """A recipe in one number, with the survey and populations that it names written out.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        As it was loaded, of the length that its file says.
+
+    Returns
+    -------
+    str
+        SHA-256; another one is another recipe.
+    """
+    text = json.dumps(recipe.resolved(), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def fit_schedule(
@@ -99,10 +121,11 @@ def fit_schedule(
     RecipeError
         If less than an epoch fits, or the recipe's end is decided otherwise (`stop_after`).
     CheckpointError
-        If the folder holds a training that was begun without a fitted schedule.
+        If the folder holds a training that was begun without a fitted schedule, or a schedule that
+        is not this recipe's.
     """
     run = RunFolder(out)
-    known = kept_schedule(run.path)
+    known = kept_schedule(run.path, recipe)
     if known is not None:
         return fitted(recipe, known)
     if any(run.checkpoints.glob("step-*")):
@@ -128,13 +151,15 @@ def fit_schedule(
     return changed
 
 
-def kept_schedule(out) -> Schedule | None:
+def kept_schedule(out, recipe=None) -> Schedule | None:
     """The schedule that was fitted for a run.
 
     Parameters
     ----------
     out : str or Path
         Folder of the run.
+    recipe : Recipe or None
+        What is to be trained there; the schedule must be its own.
 
     Returns
     -------
@@ -144,15 +169,33 @@ def kept_schedule(out) -> Schedule | None:
     Raises
     ------
     CheckpointError
-        If the file is damaged.
+        If the file is damaged, or was fitted to another recipe, or does not say to which.
     """
     path = Path(out) / FILE
     if not path.exists():
         return None
     try:
-        return validate(Schedule, json.loads(path.read_text("utf-8")), str(path))
+        plain = json.loads(path.read_text("utf-8"))
+        if isinstance(plain, dict) and KEY not in plain:  # from before it was written down
+            raise CheckpointError(_unsigned(path, recipe))
+        found = validate(Schedule, plain, str(path))
     except (SpecError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged ({error}). Start again elsewhere.") from error
+    if recipe is not None and found.recipe_sha256 != digest_of(recipe):
+        raise CheckpointError(
+            f"{path} was fitted to another recipe than this one of {recipe.preset}, or to this one "
+            "before it was edited. Give another folder (--out), or the recipe it was fitted to."
+        )
+    return found
+
+
+def _unsigned(path, recipe) -> str:
+    """What to do about a schedule of which nobody can tell whether it is the recipe's."""
+    words = f"{path} does not say which recipe it was fitted to. Give another folder (--out)"
+    if recipe is None:
+        return f"{words}."
+    line = f'"{KEY}": "{digest_of(recipe)}"'
+    return f"{words}; or, if you know that it was this one of {recipe.preset}, add to it {line}."
 
 
 def measure_pace(recipe, *, workers: int = 1, source=None, validation=None, clock=None) -> Pace:
@@ -257,6 +300,7 @@ def schedule_for(recipe, pace: Pace, *, minutes: float, spent: float = 0.0) -> S
         epochs=epochs,
         steps=steps,
         warmup_steps=warmup_of(recipe, steps),
+        recipe_sha256=digest_of(recipe),
     )
 
 

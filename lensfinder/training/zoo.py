@@ -1,10 +1,11 @@
 """Train a preset that comes with the package, measure it, and put it in place if it is better.
 
-``python -m lensfinder.training.zoo NAME --minutes 30`` trains the recipe NAME, or goes on with it,
-for so long; with ``--fit-schedule`` its warm-up and cosine end when the minutes do. Once the
-training is complete, or with ``--evaluate`` before that, the weights of the best epoch are measured
-on fresh mocks of the recipe's test sample. They are written as a preset if they beat the one that
-is there on those mocks, or with ``--replace``; else they stay in the run folder, as ``candidate``.
+``python -m lensfinder.training.zoo NAME --minutes 30`` trains the recipe NAME, or the one of the
+preset NAME, or goes on with it, for so long; with ``--fit-schedule`` its warm-up and cosine end
+when the minutes do. Once the training is complete, or with ``--evaluate`` before that, the weights
+of the best epoch are measured on fresh mocks of the recipe's test sample. They are written as a
+preset if they beat the one that is there on those mocks, or with ``--replace``; else they stay in
+the run folder, as ``candidate``.
 ``--calibrate`` fits the calibration of a preset that is there already.
 """
 
@@ -32,7 +33,9 @@ def parser(prog: str = "python -m lensfinder.training.zoo") -> argparse.Argument
     from lensfinder.training.precision import PRECISIONS
 
     found = argparse.ArgumentParser(prog=prog, description=__doc__)
-    found.add_argument("name", help="a recipe of data_specs/recipes, or a YAML file")
+    found.add_argument(
+        "name", help="a recipe of data_specs/recipes, the preset that it makes, or a YAML file"
+    )
     found.add_argument("--minutes", type=float, help="stop training after so long, resumable")
     found.add_argument(
         "--fit-schedule",
@@ -133,9 +136,9 @@ def _trained(given):
     recipe = load_recipe(given.name)
     if given.precision is not None:
         recipe = recipe.model_copy(update={"precision": given.precision})
-    out = given.out or Path("runs") / Path(given.name).stem
+    out = given.out or Path("runs") / run_name(given.name)
     minutes, workers = given.minutes, given.workers
-    schedule = kept_schedule(out)
+    schedule = kept_schedule(out, recipe)
     if schedule is not None:
         recipe = fitted(recipe, schedule)
         print(f"schedule: {schedule.epochs} epochs, fitted to {schedule.minutes:g} minutes")
@@ -143,6 +146,24 @@ def _trained(given):
         recipe = fit_schedule(recipe, out, minutes=minutes, workers=workers)
         minutes -= (time.monotonic() - begin) / 60.0
     return recipe, train(recipe, out, minutes=minutes, workers=workers, listener=PrintListener())
+
+
+def run_name(name: str) -> str:
+    """The folder in ``runs/`` of what is trained by a name.
+
+    Parameters
+    ----------
+    name : str
+        A recipe, the preset that it makes, or a YAML file.
+
+    Returns
+    -------
+    str
+        One for each recipe of the package, whichever of its names is given; of a file, its stem.
+    """
+    from lensfinder.training.recipe_names import is_file, recipe_name
+
+    return Path(name).stem if is_file(name) else recipe_name(name).replace("/", "-")
 
 
 def _published(given, recipe, result) -> bool:

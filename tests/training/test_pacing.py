@@ -11,11 +11,13 @@ from lensfinder.errors import CheckpointError, RecipeError
 from lensfinder.training.checkpoint import newest_checkpoint
 from lensfinder.training.loop import train
 from lensfinder.training.pacing import (
+    KEY,
     SHARE,
     SKIPPED,
     TIMED_STEPS,
     Pace,
     _seconds_per_step,
+    digest_of,
     fit_schedule,
     fitted,
     kept_schedule,
@@ -143,3 +145,22 @@ def test_a_training_that_has_begun_is_not_fitted_any_more(tmp_path):
     (tmp_path / "run" / "schedule.json").write_text('{"epochs": 3')
     with pytest.raises(CheckpointError, match="damaged"):
         kept_schedule(tmp_path / "run")
+
+
+def test_a_schedule_is_of_the_recipe_that_it_was_fitted_to(tmp_path):
+    asked = given(tmp_path)
+    file = tmp_path / "schedule.json"
+    plain = schedule(tmp_path, 60).model_dump(mode="json")
+    file.write_text(json.dumps(plain))
+    assert kept_schedule(tmp_path, asked) == kept_schedule(tmp_path) == schedule(tmp_path, 60)
+    other = given(tmp_path, seed=6)
+    for call in (kept_schedule, lambda out, recipe: fit_schedule(recipe, out, minutes=60)):
+        with pytest.raises(CheckpointError, match=r"another recipe.*another folder \(--out\)"):
+            call(tmp_path, other)
+    # one from before it was written down: not to be told, so whoever knows has to say it
+    del plain[KEY]
+    file.write_text(json.dumps(plain))
+    with pytest.raises(CheckpointError, match=f'does not say which.*"{KEY}": "{digest_of(asked)}"'):
+        kept_schedule(tmp_path, asked)
+    with pytest.raises(CheckpointError, match="does not say which"):
+        kept_schedule(tmp_path)

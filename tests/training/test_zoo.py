@@ -10,7 +10,9 @@ from tiny_training import recipe
 from typer.testing import CliRunner
 
 from lensfinder import cli
+from lensfinder.errors import CheckpointError
 from lensfinder.training import zoo
+from lensfinder.training.recipe import load_recipe
 from lensfinder.zoo import open_preset
 
 MOCKS = {"kind": "simulator", "population": "pearson2019-train", "seed": 1}
@@ -129,3 +131,24 @@ def test_fitting_needs_minutes(capsys):
         zoo.main(["x", "--fit-schedule"])
     assert raised.value.code == 2
     assert "--fit-schedule needs --minutes" in capsys.readouterr().err
+
+
+def test_every_recipe_has_a_run_folder_of_its_own_under_all_of_its_names():
+    stored = zoo.run_name("shards/compact-finder-euclid-vis")
+    assert stored == "shards-compact-finder-euclid-vis"
+    fresh = {zoo.run_name(f"compact-finder{mark}euclid-vis") for mark in "-/"}
+    assert fresh == {"compact-finder-euclid-vis"}
+    assert zoo.run_name("edsr-small/lsst-gri-10yr") == "madireddy-joint-small-arcsinh"
+    assert zoo.run_name("/somewhere/else/mine.yaml") == "mine"
+
+
+def test_the_schedule_of_another_recipe_is_refused(tmp_path, monkeypatch):
+    from lensfinder.training import pacing
+
+    pace = pacing.Pace(seconds_per_step=0.5, seconds_per_epoch=0.5, seconds_before=1)
+    monkeypatch.setattr(pacing, "measure_pace", lambda *args, **options: pace)
+    file = written(tmp_path, epochs=50)
+    pacing.fit_schedule(load_recipe(file), tmp_path / "run", minutes=0.2)
+    other = written(tmp_path, epochs=50, seed=6)  # nothing but schedule.json is there to tell
+    with pytest.raises(CheckpointError, match="fitted to another recipe"):
+        run(other, "run")
