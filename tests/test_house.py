@@ -38,6 +38,39 @@ def run_python(code, *, cwd, path=None):
     return done.stdout
 
 
+# --- the checkout ---------------------------------------------------------------------------------
+LARGEST = 48e6  # bytes: whoever clones it should not have to wait
+
+
+def tracked_sizes(folder) -> dict[str, int]:
+    """Bytes of every file that git keeps, by its path; none outside a checkout."""
+    if shutil.which("git") is None or not (folder / ".git").exists():
+        return {}
+    words = ["git", "ls-files", "-z"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
+    files = [folder / name for name in done.stdout.split("\0") if name]
+    return {str(file.relative_to(folder)): file.lstat().st_size for file in files if file.exists()}
+
+
+def test_the_files_of_the_repository_stay_small():
+    sizes = tracked_sizes(ROOT)
+    if not sizes:
+        pytest.skip("not a git checkout")
+    assert "setup.cfg" in sizes
+    largest = sorted(sizes.items(), key=lambda item: -item[1])[:5]
+    assert sum(sizes.values()) < LARGEST, f"the largest: {largest}"
+
+
+def test_its_size_is_counted(tmp_path):
+    """The control: a file that was added counts, one that was not does not."""
+    assert tracked_sizes(tmp_path) == {}
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / "a name").write_bytes(b"x" * 1000)
+    (tmp_path / "stray").write_bytes(b"x")
+    subprocess.run(["git", "add", "a name"], cwd=tmp_path, check=True)
+    assert tracked_sizes(tmp_path) == {"a name": 1000}
+
+
 # --- the wheel ------------------------------------------------------------------------------------
 def shipped_files(folder):
     """Files of the checkout below a folder, as they should be in a wheel."""
