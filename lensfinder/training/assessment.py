@@ -9,8 +9,6 @@ from lensfinder.errors import DatasetSpecError
 from lensfinder.posterior import Posterior, has_posterior
 from lensfinder.training.detection import AGAINST, detection_limit, other_criteria
 from lensfinder.training.evaluation import Scored, figures_of, lenses_of
-from lensfinder.training.parameter_bins import AXES as MODELLER_AXES
-from lensfinder.training.parameter_bins import errors_in_bins
 from lensfinder.training.scores import FPRS, threshold_at_fpr, without_nan
 from lensfinder.training.selection import AXES as SELECTION_AXES
 from lensfinder.training.selection import Selection, selection_function
@@ -73,7 +71,7 @@ def assess(scored: Scored, *, preset: str, task: str, targets, rng, threshold=No
     Assessment
         Its ``figures`` hold, beside those of `lensfinder.training.evaluation.figures_of`: for a
         finder ``selection`` (completeness along each axis) and ``detection_limit`` where the truth
-        says enough; for a modeller ``bins`` (errors by Einstein radius and S/N).
+        says enough.
 
     Raises
     ------
@@ -101,7 +99,6 @@ def assess(scored: Scored, *, preset: str, task: str, targets, rng, threshold=No
             figures[task]["detection_limit"] = detection
     else:
         measured = Scored(*lenses_of(measured), scored.data)
-        figures[task]["bins"] = _bins(measured, targets, rng)
     figures = without_nan(figures)
     return Assessment(task, tuple(targets), scored, measured, figures, selection, detection, rng)
 
@@ -136,15 +133,6 @@ def _detection(truth, label, score, rng) -> dict[str, list[dict]]:
         against: detection_limit(n_pix, lens, label, score, rng=rng, against=against)
         for against in AGAINST
     }
-
-
-def _bins(measured: Scored, targets, rng) -> dict[str, list[dict]]:
-    truth, predicted = parameters_of(measured, targets)
-    found = {}
-    for name in MODELLER_AXES:
-        if name in measured.truth.colnames:
-            found[name] = errors_in_bins(truth, predicted, measured.truth[name], rng=rng)
-    return found
 
 
 def parameters_of(measured: Scored, targets):

@@ -12,6 +12,7 @@ PEARSON_TABLE_1 = {
 PEARSON_ROWS = ("theta_E", "e1", "e2", "ellipticity", "orientation")
 PLANE_WORDS = {"S2": "without noise", "S3": "the source alone, without noise"}
 UNITS = {"theta_E": "arcsec", "orientation": "rad"}
+AXES = {"theta_E": "theta_E", "snr": "S/N"}  # in words: what errors are binned by
 
 
 def model_card(recipe, figures: dict) -> str:
@@ -281,6 +282,7 @@ def _modeller(found, data):
             line += f" {known:.3f} |" if known is not None else " |"
         lines.append(line)
     text = ["\n".join(lines)]
+    text += _binned(found.get("bins", {}))  # presets from before it was measured have none
     if "posterior" in found:
         text += _posterior(found["posterior"])
     if paper:
@@ -290,6 +292,21 @@ def _modeller(found, data):
             "are not public."
         )
     return text
+
+
+def _binned(bins):
+    """RMS by Einstein radius and by S/N, a row per bin of as many lenses."""
+    if not bins:
+        return []
+    names = list(next(iter(bins.values()))[0]["parameters"])
+    lines = [f"| RMS of lenses with | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
+    for axis, rows in bins.items():
+        for row in rows:
+            unit = f" {UNITS[axis]}" if axis in UNITS else ""
+            ends = f"{AXES[axis]} {row['low']:.3g} to {row['high']:.3g}{unit}"
+            each = (f"{row['parameters'][name]['rms']:.4f}" for name in names)
+            lines.append(f"| {ends} | {' | '.join(each)} |")
+    return ["\n".join(lines)]
 
 
 def _posterior(found):

@@ -13,10 +13,11 @@ from lensfinder.posterior import Posterior, has_posterior
 from lensfinder.tables import COLUMNS
 from lensfinder.training.cleaning import measure_cleaner
 from lensfinder.training.coverage import posterior_figures
+from lensfinder.training.parameter_bins import bins_along
 from lensfinder.training.planes import plane_batch
 from lensfinder.training.recipe_data import drawing
 from lensfinder.training.run_folder import versions
-from lensfinder.training.scores import finder_figures, modeller_figures
+from lensfinder.training.scores import finder_figures, modeller_figures, without_nan
 
 # Far from the seeds of all recipes in data_specs/recipes: what it draws is new to every preset.
 TEST_SEED = 770_001
@@ -218,7 +219,9 @@ def figures_of(scored: Scored, *, task: str, targets, rng) -> dict:
     dict
         ``data`` (the sample), ``versions``, and the figures of `finder_figures` or
         `modeller_figures` under the task's name; of a modeller with posteriors also ``posterior``
-        (`lensfinder.training.coverage.posterior_figures`, in bins of S/N where it is known).
+        (`lensfinder.training.coverage.posterior_figures`, in bins of S/N where it is known), and of
+        every modeller ``bins`` (errors by Einstein radius and S/N, where these are known;
+        `lensfinder.training.parameter_bins.bins_along`).
 
     Raises
     ------
@@ -241,6 +244,10 @@ def figures_of(scored: Scored, *, task: str, targets, rng) -> dict:
             posterior = Posterior.of(output, targets).marginal(known)
             by = np.asarray(truth["snr"]) if "snr" in truth.colnames else None
             figures["posterior"] = posterior_figures(posterior, true, rng=rng, by=by)
+        ours = output[:, columns].astype(np.float64)
+        both = [dict(zip(known, values.T, strict=True)) for values in (true, ours)]
+        # last, so that the error bars of all other figures are those of the same random numbers
+        figures["bins"] = without_nan(bins_along(truth, *both, rng=rng))
     return {"data": scored.data, "versions": versions(), task: figures}
 
 

@@ -78,6 +78,36 @@ def errors_in_bins(truth, predicted, by, *, rng, bins: int = BINS, draws: int = 
     return lines
 
 
+def bins_along(table, truth, predicted, *, rng) -> dict[str, list[dict]]:
+    """RMS and bias of every parameter in bins of Einstein radius, and of S/N.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        One row per lens: ``theta_E``, ``snr``. An axis that it has not got, or that is not known of
+        all lenses, is left out.
+    truth, predicted : dict of str to array (N,)
+        The same columns in both.
+    rng : numpy.random.Generator
+        For the bootstrap.
+
+    Returns
+    -------
+    dict of str to list of dict
+        By axis, as from `errors_in_bins`.
+
+    Raises
+    ------
+    MetricError
+        If the columns cannot be compared.
+    """
+    found = {}
+    for name in AXES:
+        if name in table.colnames and np.isfinite(np.asarray(table[name], np.float64)).all():
+            found[name] = errors_in_bins(truth, predicted, table[name], rng=rng)
+    return found
+
+
 def _rms(names, rows) -> dict[str, float]:
     return dict(zip(names, np.sqrt(np.mean(rows**2, axis=0)).tolist(), strict=True))
 

@@ -96,6 +96,9 @@ def test_publish_writes_a_preset_that_says_what_was_measured(trained, tmp_path):
     else:
         assert preset.metrics["modeller"]["objects"] == 100  # the lenses alone
         assert "orientation (rad)" in preset.card
+        by_size = preset.metrics["modeller"]["bins"]["theta_E"]
+        assert sum(line["objects"] for line in by_size) == 100
+        assert preset.card.count("| theta_E 0.") + preset.card.count("| theta_E 1.") == len(by_size)
 
 
 def test_evaluate_measures_other_mocks_and_writes_once(trained, tmp_path):

@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from astropy.table import Table
 from numpy.testing import assert_allclose
 
 from lensfinder.errors import MetricError
+from lensfinder.training import evaluation
 from lensfinder.training.parameter_bins import errors_in_bins, running_quantiles
 from lensfinder.training.parameters import parameter_table
 
@@ -79,3 +81,33 @@ def test_what_cannot_be_binned_is_refused(rng):
             errors_in_bins(truth, predicted, by, rng=rng)
     with pytest.raises(MetricError, match="one length"):
         running_quantiles([1, 2], [1])
+
+
+def test_figures_of_a_modeller_hold_them_and_no_other_figure_is_changed_by_them(rng, monkeypatch):
+    count = 60
+    table = Table({"id": np.arange(count), "theta_E": rng.uniform(0.5, 2, count)})
+    table["snr"] = rng.uniform(10, 90, count)
+    answers = np.stack([table["theta_E"] + rng.normal(0, 0.1, count)], axis=1)
+
+    def figures(**columns):
+        truth = Table({**dict(table.items()), **columns})
+        scored = evaluation.Scored(truth, answers, {"population": "toy"})
+        again = np.random.default_rng(1)
+        options = {"task": "modeller", "targets": ("theta_E",), "rng": again}
+        return evaluation.figures_of(scored, **options)["modeller"]
+
+    found = figures()
+    assert {axis: len(lines) for axis, lines in found["bins"].items()} == {"theta_E": 3, "snr": 3}
+    assert set(found["bins"]["snr"][0]["parameters"]) == {"theta_E"}
+    squares = [line["parameters"]["theta_E"]["rms"] ** 2 for line in found["bins"]["snr"]]
+    whole = found["parameters"]["theta_E"]["rms"]
+    assert_allclose(np.mean(squares), whole**2, rtol=1e-6)  # 20 lenses in each
+    # an axis that is not known of all lenses is left out
+    unknown = np.where(np.arange(count) == 7, np.nan, table["snr"])
+    assert set(figures(snr=unknown)["bins"]) == {"theta_E"}
+    # they are drawn last: without them every other error bar is the same
+    monkeypatch.setattr(evaluation, "bins_along", lambda *args, **options: {})
+    without = figures()
+    assert without.pop("bins") == {}
+    found.pop("bins")
+    assert without == found
