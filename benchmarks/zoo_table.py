@@ -1,15 +1,17 @@
 """The table of presets in the README, from what was measured: nothing in it is typed by hand.
 
 ``python benchmarks/zoo_table.py`` prints it; ``--write`` puts it between the two markers of
-README.md. Figures on mocks stand in each preset's ``metrics.json``; those on real images and the
-speed are taken from the results of `finder_real`, `twins`, `real_images`, `forked` and `views` that
-name the preset.
+README.md. Figures on mocks stand in each preset's ``metrics.json``; those on real images are taken
+from the results of `finder_real`, `twins`, `real_images` and `forked` that name the preset, the
+speed from that of `speed`, or, where it is not there, of `views`.
 """
 
 import argparse
 import json
 import sys
 from pathlib import Path
+
+from lensfinder.data.splits import FRACTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- presets: begin (benchmarks/zoo_table.py --write) -->", "<!-- presets: end -->"
@@ -84,7 +86,7 @@ def row(name, metrics, measured) -> list[str]:
         f"{training['seconds'] / 60:.0f} min, {training.get('device', DEVICE)}",
         TASKS[task](metrics[task]) + f" ({metrics['data']['n']:,})",
         "; ".join(on_real_images(name, measured)) or NONE,
-        speed(name, measured),
+        speed(name, training, measured),
     ]
 
 
@@ -92,10 +94,16 @@ def seen(training) -> str:
     """Objects of all steps; how many of them were different, where they were stored."""
     data = training["recipe"]["data"]
     parts = [part["data"] for part in data["parts"]] if data["kind"] == "mixture" else [data]
-    stored = [part.get("rows") for part in parts]
-    different = training.get("pairs") or (sum(stored) if all(stored) else None)
     words = f"{training['objects']:,}"
-    return f"{words} ({different:,} different)" if different else words
+    if "pairs" in training:  # those of its training split
+        return f"{words} ({training['pairs']:,} different)"
+    if not all("rows" in part for part in parts):
+        return words
+    if all("training_rows" in part for part in parts):
+        return f"{words} ({sum(part['training_rows'] for part in parts):,} different)"
+    # presets from before the split was counted: the share that falls into it, by chance
+    about = FRACTIONS[0] * sum(part["rows"] for part in parts)
+    return f"{words} (about {round(about, -3):,.0f} different)"
 
 
 # --- on mocks -------------------------------------------------------------------------------------
@@ -178,11 +186,15 @@ READERS = {
 }
 
 
-def speed(name, measured) -> str:
-    """Images per second of CPU time; a symmetric preset's is that of eight views."""
-    plain = name.removesuffix("-symmetric")
-    views = "one view" if plain == name else "eight views"
-    found = measured.get("views", {}).get(plain, {}).get(views)
+def speed(name, training, measured) -> str:
+    """Images per second of CPU time in large batches; a symmetric preset answers eight views."""
+    found = measured.get("speed", {}).get("presets", {}).get(name)
+    if found is not None:
+        return f"{found['batch_256']['images_per_cpu_s']:,.0f}"
+    symmetric = training["recipe"]["network"].get("arguments", {}).get("symmetric")
+    known = measured.get("views", {})  # a -symmetric preset has the weights of the one without
+    found = known.get(name) or known.get(name.removesuffix("-symmetric"), {})
+    found = found.get("eight views" if symmetric else "one view")
     return NONE if found is None else f"{found['objects_per_cpu_s']:,.0f}"
 
 

@@ -70,6 +70,41 @@ def test_results_go_with_the_preset_that_they_name(script, found):
     assert all(line.endswith("| - | - |") for line in others.values())
 
 
+def test_the_speed_is_that_of_the_network_as_it_is(script, found):
+    """Whether it answers eight views is told by its arguments, not by its name."""
+    both = {"one view": {"objects_per_cpu_s": 1541.0}, "eight views": {"objects_per_cpu_s": 227.4}}
+    views = dict.fromkeys(("compact-modeller/euclid-vis", "compact-finder/euclid-vis"), both)
+
+    def shown(name, **measured):
+        return script.table({name: found[name]}, measured).splitlines()[-1].split(" | ")[-1]
+
+    assert shown("compact-modeller/euclid-vis", views=views) == "227 |"
+    assert shown("compact-finder/euclid-vis", views=views) == "1,541 |"
+    assert shown("compact-finder/euclid-vis-symmetric", views=views) == "227 |"
+    # what was measured of the preset itself goes first
+    of_itself = {"batch_256": {"images_per_cpu_s": 321.4}, "batch_1": {"images_per_cpu_s": 9.0}}
+    speed = {"presets": {"compact-modeller/euclid-vis": of_itself}}
+    assert shown("compact-modeller/euclid-vis", views=views, speed=speed) == "321 |"
+    assert shown("compact-finder/euclid-vis", views=views, speed=speed) == "1,541 |"
+
+
+def test_only_what_was_trained_on_counts_as_seen(script):
+    def seen(data, **facts):
+        return script.seen({"objects": 640_000, "recipe": {"data": data}, **facts})
+
+    stored = {"kind": "shards", "rows": 100_352}
+    assert seen(stored) == "640,000 (about 80,000 different)"
+    assert seen({**stored, "training_rows": 80_211}) == "640,000 (80,211 different)"
+    parts = [{"objects": 64, "data": {**stored, "training_rows": rows}} for rows in (80_211, 9)]
+    assert seen({"kind": "mixture", "parts": parts}) == "640,000 (80,220 different)"
+    parts[0]["data"] = stored
+    assert seen({"kind": "mixture", "parts": parts}) == "640,000 (about 161,000 different)"
+    parts[0]["data"] = {"kind": "simulator"}
+    assert seen({"kind": "mixture", "parts": parts}) == "640,000"
+    assert seen({"kind": "simulator"}) == "640,000"
+    assert seen({"kind": "arrays"}, pairs=21_240) == "640,000 (21,240 different)"
+
+
 def test_only_what_is_between_the_markers_changes(script):
     document = f"before\n{script.BEGIN}\nold\n{script.END}\nafter\n"
     text = script.replaced(document, "| new |")

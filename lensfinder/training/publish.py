@@ -205,12 +205,14 @@ def _held(data) -> dict:
     if data["kind"] != "shards":
         return data
     from lensfinder.data import read_manifest
+    from lensfinder.training.shard_source import training_rows
 
     manifest = read_manifest(data["folder"])
     asked = {name: data[name] for name in DRAWN if name in data}
     return {
         **{"kind": "shards", "population": manifest.population.get("name")},
         **{"survey": manifest.survey["name"], "seed": manifest.seed, "rows": manifest.rows},
+        **{"training_rows": training_rows(data)},
         **{"truth_sha256": manifest.truth_sha256, **asked},
         **{name: manifest.drawn[name] for name in ("cleaner",) if name in manifest.drawn},
     }

@@ -129,6 +129,32 @@ def source_of(recipe, data, batch_size: int) -> ShardSource:
     )
 
 
+def training_rows(data) -> int:
+    """How many different objects a training on shards sees, if it lasts a whole pass of them.
+
+    Parameters
+    ----------
+    data : dict
+        Which shards, and how they are split: `Shards` as plain data.
+
+    Returns
+    -------
+    int
+        Objects of the training split.
+
+    Raises
+    ------
+    UnknownNameError, DatasetSpecError
+        If the truth has no such column to split by.
+    """
+    from lensfinder.data.manifest import read_truth
+    from lensfinder.data.splits import select, split_names
+
+    names = split_names(read_truth(data["folder"]), data.get("split_by", "id"))
+    part = {name: data.get(name) for name in ("fold", "folds")}
+    return int(select(names, split="train", **part).sum())
+
+
 def shard_objects(recipe, split: str) -> Batch:
     """One split of a recipe's shards, all in memory.
 

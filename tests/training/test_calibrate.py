@@ -6,6 +6,7 @@ from test_evaluation import HELD, FakeSimulator
 from test_shard_source import write
 from tiny_training import recipe
 
+from lensfinder.data.splits import split_of
 from lensfinder.training.calibrate import calibrate
 from lensfinder.training.doubt import kept, rescaled
 from lensfinder.training.loop import train
@@ -37,7 +38,10 @@ def preset(tmp_path, monkeypatch):
 
 
 def test_what_was_trained_on_shards_is_calibrated_anew_with_its_doubt_and_note(preset):
-    assert "folder" not in preset.metrics["training"]["recipe"]["data"], "it is no whole recipe"
+    data = preset.metrics["training"]["recipe"]["data"]
+    assert "folder" not in data, "it is no whole recipe"
+    ids = [f"m{i:03d}" for i in range(data["rows"])]
+    assert data["training_rows"] == (split_of(ids) == "train").sum()
     noted = adopt(preset.folder, preset.folder, metrics={"note": "Left in the rain."})
     facts = {"population": "finder-train", "lenses": 200}
     doubting = kept(noted, DOUBT, facts=facts)
