@@ -3,23 +3,30 @@
 A compact finder and a compact modeller are trained from nothing once per budget of mocks, each with
 the whole schedule of its recipe (warm-up, cosine to the floor) fitted to that budget, and measured
 on the recipe's test sample, the same mocks for all budgets. A power law through the last budgets
-says what ten times as many would give, if it went on so.
+says what ten times as many would give, if it went on so. Its error is that of the test mocks, by
+resampling them; how far two trainings of one budget lie apart is not measured here.
 
 Mocks are fresh, unless --finder-shards or --modeller-shards names a folder of stored ones (see
-data_specs/recipes/shards); budgets beyond the stored ones then see them again.
+data_specs/recipes/shards). Of these the training split is seen, four fifths, in whole passes: none
+is seen again before all are. Budgets beyond it do see them again; the result says how many mocks
+were different.
+
+The two networks may be trained by two calls (--task): the second adds to the result of the first.
 
 Scales: ``ci`` shows that the machinery runs, and its numbers mean nothing; ``cpu`` takes about two
 hours of two cores for each network. Whatever is done stays in --work: call it again to go on.
 """
 
 import argparse
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from _result import RESULTS, write_result
+from _result import RESULTS, commit, write_result
+from _scaling_law import power_law, with_scatter
 
-from lensfinder.errors import LensfinderError
+from lensfinder.errors import DatasetSpecError, LensfinderError
 from lensfinder.report import plots
 from lensfinder.training.evaluation import Scored, figures_of, score_mocks
 from lensfinder.training.listeners import PrintListener
@@ -29,11 +36,12 @@ from lensfinder.training.publish import held_sample
 from lensfinder.training.recipe import Recipe, load_recipe
 from lensfinder.training.run_folder import Stopwatch
 from lensfinder.training.scores import without_nan
+from lensfinder.training.shard_source import training_rows
+from lensfinder.training.sources import Source, make_source
 from lensfinder.zoo import fixed_predict
 
 SEED = 20_310_600  # of error bars; mocks have those of the recipes
 TASKS = ("finder", "modeller")
-FITTED = 3  # budgets at the end that the power law goes through
 
 
 @dataclass(frozen=True)
@@ -128,6 +136,57 @@ def _fitted(plain, base, objects, scale) -> Recipe:
     return Recipe.model_validate(plain)
 
 
+# --- which mocks ----------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class WholePasses:
+    """Stored mocks in the order of whole passes, however short the epochs of a budget are.
+
+    An epoch by itself would be the beginning of an order of its own, and so see mocks again long
+    before all have been seen.
+    """
+
+    source: Source
+    steps: int  # of an epoch
+    batches_per_pass: int
+
+    def fingerprint(self) -> dict:
+        return {**self.source.fingerprint(), "batches_per_pass": self.batches_per_pass}
+
+    def batches(self, epoch, first, last):
+        step, end = (epoch * self.steps + k for k in (first, last))
+        while step < end:
+            done, position = divmod(step, self.batches_per_pass)
+            count = min(end - step, self.batches_per_pass - position)
+            yield from self.source.batches(done, position, position + count)
+            step += count
+
+
+def source_of(recipe):
+    """What a recipe is trained on; None for its own fresh mocks."""
+    if recipe.data.kind != "shards":
+        return None
+    return WholePasses(make_source(recipe), recipe.steps_per_epoch, batches_per_pass(recipe))
+
+
+def batches_per_pass(recipe) -> int:
+    """Whole batches that the stored training split of a recipe gives."""
+    rows = training_rows(recipe.data.model_dump())
+    if rows < recipe.batch_size:
+        raise DatasetSpecError(
+            f"The training split of {recipe.data.folder} has {rows} mocks, fewer than a batch of "
+            f"{recipe.batch_size}. Store more."
+        )
+    return rows // recipe.batch_size
+
+
+def different(base, seen: int) -> int:
+    """How many of the mocks seen were different."""
+    if base.data.kind != "shards":
+        return seen
+    return min(seen, batches_per_pass(base) * base.batch_size)
+
+
+# --- training and measuring -----------------------------------------------------------------------
 def trained(base, scale, work, watch, given):
     """A network per budget, by the number of mocks it saw; None if the time is up before."""
     models = {}
@@ -141,6 +200,7 @@ def trained(base, scale, work, watch, given):
             work / f"{base.task}-{recipe.data.kind}-{budget}",
             minutes=left,
             workers=given.workers,
+            source=source_of(recipe),
             listener=PrintListener(),
         )
         if not result.finished:
@@ -158,27 +218,30 @@ def curve(base, models, scale) -> dict:
 
     scored = score_mocks(everyone, held_sample(base), contract=base.contract())
     targets = () if base.task == "finder" else base.truth_columns
-    points = []
-    for (seen, result), output in zip(
-        models.items(), np.split(scored.output, len(models), axis=1), strict=True
-    ):
+    points, outputs = [], np.split(scored.output, len(models), axis=1)
+    for (seen, result), output in zip(models.items(), outputs, strict=True):
         one = Scored(scored.truth, output, scored.data)
         figures = figures_of(one, task=base.task, targets=targets, rng=np.random.default_rng(SEED))[
             base.task
         ]
         seconds = sum(entry["seconds"] for entry in result.history)
         points.append(
-            {"mocks_seen": seen, "seconds": round(seconds, 1), **ERRORS[base.task](figures)}
+            {
+                "mocks_seen": seen,
+                "different_mocks": different(base, seen),
+                "seconds": round(seconds, 1),
+                **ERRORS[base.task](figures),
+            }
         )
     names = list(points[0]["errors"])
     laws = {
-        name: power_law(
-            [point["mocks_seen"] for point in points],
-            [point["errors"][name]["value"] for point in points],
-        )
+        name: power_law(list(models), [point["errors"][name]["value"] for point in points])
         for name in names
     }
+    again = np.random.default_rng(SEED)
+    laws = with_scatter(laws, base.task, scored, outputs, list(models), targets, rng=again)
     return {
+        "commit": commit(),
         "network": base.network.model_dump(mode="json"),
         "survey": base.survey,
         "data": base.data.kind,
@@ -217,39 +280,26 @@ def _modeller_errors(figures) -> dict:
 ERRORS = {"finder": _finder_errors, "modeller": _modeller_errors}
 
 
-def power_law(seen, errors) -> dict | None:
-    """error = c N^slope through the last points, and what it gives at ten times the most.
-
-    Parameters
-    ----------
-    seen : sequence of int
-        Mocks seen, N.
-    errors : sequence of float or None
-        Errors; those that are None or 0 are left out.
-
-    Returns
-    -------
-    dict or None
-        ``slope``, ``at_ten_times`` and ``budgets`` (how many it goes through); None if there are
-        fewer than two.
-    """
-    kept = [(n, value) for n, value in zip(seen, errors, strict=True) if value][-FITTED:]
-    if len(kept) < 2:
-        return None
-    x, y = np.log(np.array(kept, dtype=float)).T
-    slope, constant = np.polyfit(x, y, 1)
-    ten = float(np.exp(constant + slope * np.log(10 * seen[-1])))
-    return {"slope": float(slope), "at_ten_times": ten, "budgets": len(kept)}
-
-
 # --- what comes out -------------------------------------------------------------------------------
 def report(found, given) -> None:
     """Print the tables, write the figure and the result."""
     ending = "" if given.scale != "ci" else "-ci"
+    found = merged(found, (given.folder or RESULTS) / f"scaling{ending}.json", given.scale)
     print(f"\n{markdown(found)}\n")
     plots.save(plot(found), (given.folder or RESULTS) / f"scaling{ending}.png")
     figures = {**found, "scale": given.scale}
     write_result(f"scaling{ending}", without_nan(figures), seed=SEED, folder=given.folder)
+
+
+def merged(found, file, scale) -> dict:
+    """What was measured, and what an earlier call measured of the other network."""
+    if not file.exists():
+        return found
+    earlier = json.loads(file.read_text("utf-8"))["figures"]
+    if earlier.get("scale") != scale:
+        return found
+    both = {**earlier, **found}
+    return {task: both[task] for task in TASKS if task in both}
 
 
 def plot(found):
@@ -282,23 +332,28 @@ def markdown(found) -> str:
     lines = []
     for task, facts in found.items():
         names = list(facts["power_laws"])
-        lines += ["", f"| {task}: mocks seen | seconds | " + " | ".join(names) + " |"]
-        lines += ["|" + "---|" * (len(names) + 2)]
+        lines += ["", f"| {task}: mocks seen | different | seconds | {' | '.join(names)} |"]
+        lines += ["|" + "---|" * (len(names) + 3)]
         for point in facts["points"]:
             values = (_shown(point["errors"][name]["value"]) for name in names)
             lines.append(
-                f"| {point['mocks_seen']:,} | {point['seconds']:.0f} | " + " | ".join(values) + " |"
+                f"| {point['mocks_seen']:,} | {point['different_mocks']:,} | "
+                f"{point['seconds']:.0f} | {' | '.join(values)} |"
             )
-        laws = [facts["power_laws"][name] for name in names]
-        slopes = (_shown(law and law["slope"]) for law in laws)
-        tens = (_shown(law and law["at_ten_times"]) for law in laws)
-        lines += ["| slope | | " + " | ".join(slopes) + " |"]
-        lines += ["| ten times as many | | " + " | ".join(tens) + " |"]
+        for words, key in (("slope", "slope"), ("ten times as many", "at_ten_times")):
+            each = (_of_law(facts["power_laws"][name], key) for name in names)
+            lines += [f"| {words} (± of the test mocks) | | | {' | '.join(each)} |"]
     return "\n".join(lines)
 
 
+def _of_law(law, key) -> str:
+    if law is None:
+        return ""
+    return f"{_shown(law[key])} ± {_shown(law[f'{key}_std']) or '?'}"
+
+
 def _shown(value) -> str:
-    return "" if value is None else f"{value:.4f}"
+    return "" if value is None or not np.isfinite(value) else f"{value:.4f}"
 
 
 if __name__ == "__main__":
