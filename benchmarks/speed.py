@@ -79,8 +79,8 @@ def of_preset(preset, *, seconds: float, sizes=SIZES) -> dict[str, dict]:
             took.append(time.process_time() - begin)
         mean, error = np.mean(took), np.std(took, ddof=1) / np.sqrt(len(took))
         found[f"batch_{size}"] = {
-            "images_per_cpu_s": size / mean,
-            "images_per_cpu_s_std": size * error / mean**2,
+            "images_per_cpu_s": float(size / mean),
+            "images_per_cpu_s_std": float(size * error / mean**2),
             "calls": len(took),
         }
     return found

@@ -11,7 +11,7 @@ from lensfinder._commands.quiet import quietly
 
 
 def grid(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a YAML file.")],
+    recipe: Annotated[str, typer.Argument(help="A recipe, the preset it makes, or a YAML file.")],
     values: Annotated[
         str,
         typer.Argument(help="YAML file of lists (`learning_rate: [0.01, 0.001]`), or schuldt2021."),

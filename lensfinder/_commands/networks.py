@@ -11,7 +11,7 @@ from lensfinder._commands.quiet import quietly
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a YAML file.")],
+    recipe: Annotated[str, typer.Argument(help="A recipe, the preset it makes, or a YAML file.")],
     output: options.OptionalOutput = None,
     resume: Annotated[bool, typer.Option(help="Go on with a training found there.")] = True,
     minutes: Annotated[float | None, typer.Option(help="Stop after so long; resume later.")] = None,

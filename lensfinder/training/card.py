@@ -12,7 +12,8 @@ PEARSON_TABLE_1 = {
 PEARSON_ROWS = ("theta_E", "e1", "e2", "ellipticity", "orientation")
 PLANE_WORDS = {"S2": "without noise", "S3": "the source alone, without noise"}
 UNITS = {"theta_E": "arcsec", "orientation": "rad"}
-AXES = {"theta_E": "theta_E", "snr": "S/N"}  # in words: what errors are binned by
+# what errors are binned by: in words, digits, unit
+AXES = {"theta_E": ("theta_E", ".2f", " arcsec"), "snr": ("S/N", ",.0f", "")}
 
 
 def model_card(recipe, figures: dict) -> str:
@@ -301,9 +302,9 @@ def _binned(bins):
     names = list(next(iter(bins.values()))[0]["parameters"])
     lines = [f"| RMS of lenses with | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
     for axis, rows in bins.items():
+        words, digits, unit = AXES[axis]
         for row in rows:
-            unit = f" {UNITS[axis]}" if axis in UNITS else ""
-            ends = f"{AXES[axis]} {row['low']:.3g} to {row['high']:.3g}{unit}"
+            ends = f"{words} {row['low']:{digits}} to {row['high']:{digits}}{unit}"
             each = (f"{row['parameters'][name]['rms']:.4f}" for name in names)
             lines.append(f"| {ends} | {' | '.join(each)} |")
     return ["\n".join(lines)]

@@ -11,7 +11,7 @@ from lensfinder.errors import OutputExistsError, PresetError, RecipeError
 from lensfinder.evaluate import evaluate
 from lensfinder.simulate.mocks import Mocks
 from lensfinder.training.calibrate import calibrate
-from lensfinder.training.card import model_card
+from lensfinder.training.card import measured, model_card
 from lensfinder.training.evaluation import MockSample, headline, measure
 from lensfinder.training.loop import TrainingResult, train
 from lensfinder.training.products import FIGURES, TABLES
@@ -214,3 +214,20 @@ def test_the_card_compares_with_the_paper_only_on_its_sample(tmp_path):
         text = model_card(given, {"data": data, "training": training, **figures})
         for figure in ("0.081", "0.051"):
             assert (figure in text) == (figure == paper)
+
+
+def test_the_card_tells_errors_by_size_and_by_signal():
+    row = dict.fromkeys(("rms", "rms_std", "bias", "nmad", "rms_constant"), 0.5)
+    ends = {"theta_E": (0.337, 0.69), "snr": (371.2, 1572.3)}
+    bins = {
+        axis: [{"low": low, "high": high, "parameters": {"theta_E": {"rms": 0.0712}}}]
+        for axis, (low, high) in ends.items()
+    }
+    data = {"survey": "toy", "population": "toy", "seed": 1, "start": 0, "n": 5}
+    found = {"objects": 5, "parameters": {"theta_E": row}, "bins": bins}
+    text = "\n".join(measured({"data": data, "modeller": found}))
+    assert "| RMS of lenses with | theta_E |" in text
+    assert "| theta_E 0.34 to 0.69 arcsec | 0.0712 |" in text
+    assert "| S/N 371 to 1,572 | 0.0712 |" in text
+    del found["bins"]  # of a preset from before they were measured
+    assert "RMS of lenses with" not in "\n".join(measured({"data": data, "modeller": found}))
