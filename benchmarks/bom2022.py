@@ -16,7 +16,8 @@ cores do in hours, with the middle of the images, a smaller network, fewer objec
 folds and epochs; ``paper`` is the paper's. Whatever is done stays in --work: call it again to go
 on, after a kill or after --minutes. With --cells only some are trained, so that two processes can
 share the work, once one of them has written mocks and the first cell's blind sample; the run
-without it writes the result.
+without it writes the result. With --merge they are written into the result that is there, if that
+is of the same mocks: so a table may grow over several days, and each cell names its commit.
 """
 
 import hashlib
@@ -26,9 +27,10 @@ from pathlib import Path
 
 import numpy as np
 from _bom2022_table import CLIPPINGS, FIGURES, PUBLISHED, markdown, published
+from _result import RESULTS, commit
 from _resumed import measure, parser
 
-from lensfinder.errors import UnknownNameError
+from lensfinder.errors import ArgumentError, UnknownNameError
 from lensfinder.simulate import Simulator, simulate
 from lensfinder.tables import write_atomically
 from lensfinder.training.crossval import cross_validate
@@ -44,6 +46,9 @@ SURVEY, CENTRAL = "euclid-vis-nisp", "euclid-vis-nisp-central"
 # where the paper's 99th percentile of the whole stamps lies among the pixels of their middles, mean
 # over bands (256 mocks of seed 5): the 99th percentile of the middles would be 5 to 12 times higher
 UPPER = {CENTRAL: {"vis": 92.1, "nisp": 95.9}}
+
+
+GROWING = ("table_1", "ours")  # of a result: cells
 
 
 @dataclass(frozen=True)
@@ -70,9 +75,11 @@ class Scale:
 BEST = "hjy-vis-repeated-alternative"  # the paper's best cell, which ours changes
 FRESH, STORED = "ours", "ours, stored mocks"
 CLIPPED, STEADY = "ours, the paper's clipping", "ours, one learning rate"
-THEIRS = "ours, the paper's network"
-ABLATIONS = {  # what is taken back of: small network, fresh mocks, arcsinh stretch, cosine schedule
+THEIRS, SMOOTH = "ours, the paper's network", "ours, no fine structure"
+# what is taken back: small network, fine structure, fresh mocks, arcsinh stretch, cosine schedule
+ABLATIONS = {
     FRESH: set(),
+    SMOOTH: {"fine"},
     THEIRS: {"network"},
     STORED: {"fresh"},
     CLIPPED: {"stretch"},
@@ -93,7 +100,7 @@ SCALES = {
         ("none", "alternative"),
         (5, 3),  # without clipping nothing is learned, in the paper's 50 epochs neither
         4,
-        (FRESH, STORED),
+        (FRESH, SMOOTH, STORED, THEIRS),
         48_000,
         20_000,
     ),
@@ -115,6 +122,9 @@ def main():
     given.add_argument("--workers", type=int, default=1, help="processes that write the mocks")
     given.add_argument("--imagenet", type=Path, help="weights that the paper's branches start from")
     given.add_argument("--cells", nargs="*", help="train only these, and write no result")
+    given.add_argument(
+        "--merge", action="store_true", help="write them into the result, if it fits"
+    )
     measure("bom2022", given.parse_args(), run, markdown, seed=SEED)
 
 
@@ -151,12 +161,11 @@ def run(work, options) -> dict | None:
             ]
         if not folders:
             return None
-        cells[name] = cell(folders, blind_mocks(scale, work))
+        cells[name] = {**cell(folders, blind_mocks(scale, work)), "commit": commit()}
         print(f"{name}: {cells[name]}", flush=True)
-    if options.cells is not None:
+    if options.cells is not None and not options.merge:
         return None
-    split = {name: name in ABLATIONS for name in cells}
-    return {
+    figures = {
         "mocks": {
             **{"survey": scale.survey, "population": POPULATION},
             **{"objects": scale.objects, "blind": scale.blind},
@@ -167,22 +176,43 @@ def run(work, options) -> dict | None:
         "table_1": {
             name: {**found, "published": published(name)}
             for name, found in cells.items()
-            if not split[name]
+            if name not in ABLATIONS
         },
-        "ours": {name: found for name, found in cells.items() if split[name]},
-        "differences": (
-            "Mocks of the same kind, not the same mocks; at the scales ci and cpu also fewer "
-            "objects, folds and epochs, a smaller variant of the network, and at cpu the middle "
-            "of the images (6.4 arcsec of VIS, 9.6 of NISP)"
-            + (
-                ""
-                if scale.patience == (None, None)
-                else ", and a fold ends once its validation loss has not come down for "
-                f"{scale.patience[0]} epochs (without clipping {scale.patience[1]})"
-            )
-            + "."
-        ),
+        "ours": {name: found for name, found in cells.items() if name in ABLATIONS},
+        "differences": differences(scale),
     }
+    return merged(options, figures) if options.merge else figures
+
+
+def differences(scale) -> str:
+    """What is not as in the paper."""
+    text = (
+        "Mocks of the same kind, not the same mocks; at the scales ci and cpu also fewer "
+        "objects, folds and epochs, a smaller variant of the network, and at cpu the middle "
+        "of the images (6.4 arcsec of VIS, 9.6 of NISP)"
+    )
+    if scale.patience == (None, None):
+        return f"{text}."
+    return (
+        f"{text}, and a fold ends once its validation loss has not come down for "
+        f"{scale.patience[0]} epochs (without clipping {scale.patience[1]})."
+    )
+
+
+def merged(options, figures) -> dict:
+    """The cells of a result that is there already, with new ones; refused if it is of others."""
+    name = "bom2022" if options.scale != "ci" else "bom2022-ci"
+    place = Path(options.folder or RESULTS) / f"{name}.json"
+    if not place.exists():
+        return figures
+    before = json.loads(place.read_text())["figures"]
+    apart = [key for key in figures if key not in GROWING and before.get(key) != figures[key]]
+    if apart:
+        raise ArgumentError(
+            f"{place.name} is of other mocks or settings ({', '.join(apart)}), so these cells do "
+            "not belong into it. Leave --merge away, and train them all."
+        )
+    return {**figures, **{key: {**before[key], **figures[key]} for key in GROWING}}
 
 
 def start(imagenet) -> str:
@@ -290,6 +320,7 @@ def our_recipe(taken_back, scale, imagenet=None) -> Recipe:
         stretch = "clip" if "stretch" in taken_back else "arcsinh"  # "clip": the alternative one
         augment = "any" if "fresh" in taken_back else "none"  # mocks that never repeat need none
         arguments = {"stretch": stretch, "augment": augment}
+        arguments |= {"fine_structure": "fine" not in taken_back}
         plain["network"] = {"name": "compact_finder", "arguments": arguments}
     if "schedule" not in taken_back:  # a short training has little room to warm up
         warm = min(20, steps * epochs // 10)

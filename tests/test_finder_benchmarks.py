@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lensfinder.data import Labelled
+from lensfinder.errors import ArgumentError
 from tests import tiny
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -78,6 +79,7 @@ def test_each_ablation_takes_one_choice_back(script):
     }
     assert changed == {
         bench.FRESH: set(),
+        bench.SMOOTH: {"network"},
         bench.THEIRS: {"network", "steps_per_epoch"},
         bench.STORED: {"network", "epochs", "steps_per_epoch"},  # which augments
         bench.CLIPPED: {"network"},
@@ -98,6 +100,20 @@ def test_each_ablation_takes_one_choice_back(script):
         for name in (bench.FRESH, bench.STORED)
     ]
     assert passes == pytest.approx([scale.fresh, scale.fresh], rel=0.01)
+
+
+def test_cells_grow_into_a_result_of_the_same_mocks_alone(script, tmp_path):
+    bench = script("bom2022")
+    options = SimpleNamespace(scale="cpu", folder=tmp_path)
+    facts = {"mocks": {"objects": 10}, "folds": 2}
+    first = {**facts, "table_1": {"hjy-none": {"roc_auc": 0.5}}, "ours": {}}
+    assert bench.merged(options, first) == first  # nothing is there yet
+    (tmp_path / "bom2022.json").write_text(json.dumps({"figures": {**first, "scale": "cpu"}}))
+    second = {**facts, "table_1": {}, "ours": {"ours": {"roc_auc": 0.7}}}
+    found = bench.merged(options, second)
+    assert found == {**facts, "table_1": first["table_1"], "ours": second["ours"]}
+    with pytest.raises(ArgumentError, match="folds"):
+        bench.merged(options, {**second, "folds": 3})
 
 
 def test_what_the_papers_branches_start_from_is_said(script, tmp_path):
@@ -170,7 +186,9 @@ def test_table_1_runs_from_mocks_to_numbers(script, monkeypatch, tmp_path):
         *((bench.FRESH, bench.STORED), 16, 16),
     )
     monkeypatch.setitem(bench.SCALES, "ci", small)
-    options = SimpleNamespace(scale="ci", minutes=None, workers=1, imagenet=None, cells=None)
+    options = SimpleNamespace(
+        scale="ci", minutes=None, workers=1, imagenet=None, cells=None, merge=False
+    )
     found = bench.run(tmp_path, options)
     assert list(found["table_1"]) == ["hjy-none"]
     assert list(found["ours"]) == [bench.FRESH, bench.STORED]
