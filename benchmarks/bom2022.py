@@ -320,7 +320,8 @@ def our_recipe(taken_back, scale, imagenet=None) -> Recipe:
         stretch = "clip" if "stretch" in taken_back else "arcsinh"  # "clip": the alternative one
         augment = "any" if "fresh" in taken_back else "none"  # mocks that never repeat need none
         arguments = {"stretch": stretch, "augment": augment}
-        arguments |= {"fine_structure": "fine" not in taken_back}
+        if "fine" not in taken_back:
+            arguments["fine_structure"] = True
         plain["network"] = {"name": "compact_finder", "arguments": arguments}
     if "schedule" not in taken_back:  # a short training has little room to warm up
         warm = min(20, steps * epochs // 10)
