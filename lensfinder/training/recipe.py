@@ -23,7 +23,7 @@ from lensfinder.training.recipe_data import (
     Shards,
     drawing,
 )
-from lensfinder.training.recipe_names import is_file, recipe_name
+from lensfinder.training.recipe_lookup import is_file, recipe_name
 from lensfinder.training.recipe_parts import Constant, Cosine, Named, Stepped, Target
 
 TASKS = ("finder", "modeller", "cleaner", "auditor")

@@ -161,7 +161,7 @@ def run_name(name: str) -> str:
     str
         One for each recipe of the package, whichever of its names is given; of a file, its stem.
     """
-    from lensfinder.training.recipe_names import is_file, recipe_name
+    from lensfinder.training.recipe_lookup import is_file, recipe_name
 
     return Path(name).stem if is_file(name) else recipe_name(name).replace("/", "-")
 

@@ -11,7 +11,7 @@ from lensfinder.training.losses import LOSSES
 from lensfinder.training.network import network_arguments
 from lensfinder.training.optimizers import make_optimizer
 from lensfinder.training.recipe import load_recipe, recipe_names
-from lensfinder.training.recipe_names import recipe_name
+from lensfinder.training.recipe_lookup import recipe_name
 from lensfinder.zoo.registry import check_arguments
 
 EXAMPLE = "compact-modeller-euclid-vis"
@@ -176,7 +176,7 @@ def test_no_preset_is_made_by_two_recipes_alike():
 
 
 def test_a_preset_of_several_recipes_is_refused_with_their_names(tmp_path, monkeypatch):
-    monkeypatch.setattr("lensfinder.training.recipe_names.data_specs_dir", lambda: tmp_path)
+    monkeypatch.setattr("lensfinder.training.recipe_lookup.data_specs_dir", lambda: tmp_path)
     for name in ("one/a", "two/b", "two/c"):
         file = tmp_path / "recipes" / f"{name}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
