@@ -17,7 +17,8 @@ folds and epochs; ``paper`` is the paper's. Whatever is done stays in --work: ca
 on, after a kill or after --minutes. With --cells only some are trained, so that two processes can
 share the work, once one of them has written mocks and the first cell's blind sample; the run
 without it writes the result. With --merge they are written into the result that is there, if that
-is of the same mocks: so a table may grow over several days, and each cell names its commit.
+is of the same mocks: so a table may grow over several days, and each cell names the commit that
+measured it on the blind sample.
 """
 
 import hashlib
@@ -46,8 +47,6 @@ SURVEY, CENTRAL = "euclid-vis-nisp", "euclid-vis-nisp-central"
 # where the paper's 99th percentile of the whole stamps lies among the pixels of their middles, mean
 # over bands (256 mocks of seed 5): the 99th percentile of the middles would be 5 to 12 times higher
 UPPER = {CENTRAL: {"vis": 92.1, "nisp": 95.9}}
-
-
 GROWING = ("table_1", "ours")  # of a result: cells
 
 
@@ -98,7 +97,7 @@ SCALES = {
         *(CENTRAL, 12_000, 10_000, 2, 7, 32, "Lite0"),
         ("hjy", "vis-repeated", "hjy-vis-repeated"),
         ("none", "alternative"),
-        (5, 3),  # without clipping nothing is learned, in the paper's 50 epochs neither
+        (5, 3),  # without clipping the paper learns nothing in 50 epochs: less time goes into that
         4,
         (FRESH, SMOOTH, STORED, THEIRS),
         48_000,
