@@ -14,19 +14,18 @@ hour of one core for each network. Whatever is done stays in --work: call it aga
 """
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from _result import write_result
-from scaling import ERRORS, of_budget
+from scaling import ERRORS, TASKS, Scale, base_recipe
 
 from lensfinder.errors import LensfinderError
 from lensfinder.training.evaluation import MockSample, Scored, figures_of, score_mocks
 from lensfinder.training.grid_points import planned
 from lensfinder.training.listeners import PrintListener
 from lensfinder.training.loop import train
-from lensfinder.training.recipe import Recipe, load_recipe
+from lensfinder.training.recipe import Recipe
 from lensfinder.training.run_folder import Stopwatch
 from lensfinder.training.scores import without_nan
 from lensfinder.zoo import fixed_predict
@@ -34,10 +33,6 @@ from lensfinder.zoo import fixed_predict
 SEED = 20_310_700  # of the mocks that choices are made on
 BASE, AGAIN = "as the recipe", "as the recipe, another seed"
 STAMP = 41  # pixels, instead of the survey's 57
-RECIPES = {
-    "finder": "compact-finder-euclid-vis",
-    "modeller": "compact-modeller-euclid-vis",
-}
 WIDTHS = "network.arguments.widths"
 STRETCH = "network.arguments.stretch"
 COMMON = {
@@ -62,21 +57,9 @@ CHOICES = {
 }
 
 
-@dataclass(frozen=True)
-class Scale:
-    """Mocks to train on and to choose on, least epochs, and sizes that differ from the recipe's."""
-
-    mocks: int
-    test: int
-    held: int
-    epochs: int
-    batch: int
-    network: dict
-
-
-SCALES = {
-    "ci": Scale(128, 64, 32, 2, 32, {"widths": [4], "units": 4}),
-    "cpu": Scale(16_384, 10_000, 1024, 4, 128, {}),
+SCALES = {  # of scaling.py, with one budget of mocks
+    "ci": Scale((128,), 64, 32, 2, 32, {"widths": [4], "units": 4}),
+    "cpu": Scale((16_384,), 10_000, 1024, 4, 128, {}),
 }
 
 
@@ -84,7 +67,7 @@ def main(arguments=None) -> int:
     """Run the benchmark; 0 when it is complete, 3 when it is to be continued."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scale", choices=SCALES, default="ci")
-    parser.add_argument("--task", choices=RECIPES, required=True)
+    parser.add_argument("--task", choices=TASKS, required=True)
     parser.add_argument("--work", default="runs/choices", help="trainings; resumed")
     parser.add_argument("--minutes", type=float, default=None, help="stop then; call again")
     parser.add_argument("--folder", default=None, help="where the result goes")
@@ -104,18 +87,6 @@ def main(arguments=None) -> int:
     name = f"choices-{given.task}" + ("" if given.scale != "ci" else "-ci")
     write_result(name, without_nan(figures), seed=SEED, folder=given.folder)
     return 0
-
-
-def base_recipe(task, scale) -> Recipe:
-    """The recipe of a task at a scale, one view, its schedule fitted to the mocks of the scale."""
-    base = load_recipe(RECIPES[task])
-    plain = base.model_dump(mode="json")
-    # one view: eight cost eight times as much, and change every choice alike
-    arguments = {k: v for k, v in plain["network"]["arguments"].items() if k != "symmetric"}
-    plain["network"]["arguments"] = {**arguments, **scale.network}
-    plain["validation"] |= {"size": scale.held}
-    plain |= {"batch_size": scale.batch, "adapt_size": min(base.adapt_size, scale.mocks)}
-    return of_budget(Recipe.model_validate(plain), scale.mocks, scale)
 
 
 def recipes(task, scale, work) -> dict[str, Recipe]:
@@ -202,8 +173,8 @@ def judged(task, networks, scale) -> dict:
     first, second = (rows[words]["errors"] for words in (BASE, AGAIN))
     return {
         "task": task,
-        "recipe": RECIPES[task],
-        "mocks_seen": scale.mocks,
+        "recipe": f"compact-{task}-euclid-vis",
+        "mocks_seen": scale.budgets[0],
         "test": data[BASE],
         "choices": rows,
         "by_chance": {

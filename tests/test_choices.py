@@ -26,7 +26,7 @@ def test_one_choice_is_changed_at_a_time(choices, task, tmp_path):
     scale = choices.SCALES["cpu"]
     found = choices.recipes(task, scale, tmp_path)
     base = found.pop(choices.BASE)
-    assert base.total_steps * base.batch_size == scale.mocks
+    assert base.total_steps * base.batch_size == scale.budgets[0]
     assert "symmetric" not in base.network.arguments
     expected = {
         choices.AGAIN: {"seed"},
@@ -44,13 +44,13 @@ def test_one_choice_is_changed_at_a_time(choices, task, tmp_path):
         expected |= {words: {"network", "loss"} for words in ("one Gaussian", "three Gaussians")}
     assert {words: changed(base, recipe) for words, recipe in found.items()} == expected
     for recipe in found.values():  # the same number of mocks
-        assert recipe.total_steps * recipe.batch_size == pytest.approx(scale.mocks, rel=0.01)
+        assert recipe.total_steps * recipe.batch_size == pytest.approx(scale.budgets[0], rel=0.01)
     smaller = found["stamps of 41 pixels"].contract()
     assert [group.stamp for group in smaller.groups] == [41]
 
 
 def test_choices_are_made_on_mocks_that_nothing_else_uses(choices):
-    for task in choices.RECIPES:
+    for task in choices.TASKS:
         recipe = choices.base_recipe(task, choices.SCALES["cpu"])
         assert choices.SEED not in {recipe.data.seed, recipe.validation.seed, recipe.test.seed}
 
