@@ -121,6 +121,7 @@ def _inputs(recipe):
 
 def _training(recipe, training):
     source = _source(recipe.data, training["recipe"]["data"])
+    source += ", each as one of its eight views, drawn anew each time" if recipe.turned else ""
     early = "" if training["finished"] else f" (of {recipe.epochs} in the recipe: stopped early)"
     return [
         "## Training\n\n"

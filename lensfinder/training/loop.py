@@ -32,6 +32,7 @@ from lensfinder.training.recipe import load_recipe
 from lensfinder.training.run_folder import RunFolder, Stopwatch, differences, versions
 from lensfinder.training.scores import validation_figures
 from lensfinder.training.sources import make_source, validation_objects
+from lensfinder.training.turning import turned
 from lensfinder.zoo import fixed_predict
 
 
@@ -137,7 +138,7 @@ def train(
             f"{run.path} holds a training. Give another folder, or resume it (resume=True).",
             path=str(run.path),
         )
-    source = make_source(recipe) if source is None else source
+    source = turned(make_source(recipe) if source is None else source, recipe)
     work = _Training(recipe, run, source, listener, _resolved(recipe, source, validation))
     listener.begin(recipe.epochs, recipe.steps_per_epoch)
     try:

@@ -20,6 +20,7 @@ from lensfinder.training.network import adapt_network, build_network, compile_ne
 from lensfinder.training.recipe import Recipe
 from lensfinder.training.run_folder import RunFolder
 from lensfinder.training.sources import make_source, validation_objects
+from lensfinder.training.turning import turned
 
 FILE = "schedule.json"
 KEY = "recipe_sha256"
@@ -221,7 +222,7 @@ def measure_pace(recipe, *, workers: int = 1, source=None, validation=None, cloc
 
     clock = clock or time.monotonic
     begin = clock()
-    source = make_source(recipe) if source is None else source
+    source = turned(make_source(recipe) if source is None else source, recipe)
     model = compile_network(build_network(recipe, precision=recipe.precision), recipe)
     adapt_network(model, recipe, source)
     validation = validation_objects(recipe) if validation is None else validation

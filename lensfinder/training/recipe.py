@@ -29,7 +29,7 @@ from lensfinder.training.recipe_parts import Constant, Cosine, Named, Stepped, T
 TASKS = ("finder", "modeller", "cleaner", "auditor")
 MEMORIES = 5  # lengths of its memory after which an average has forgotten where it began (e^-5)
 # keys that are resolved only where they are given: a training begun before they existed continues
-LATER = ("bands", "stop_after", "cleaning", "frame", "ema", "precision")
+LATER = ("bands", "stop_after", "cleaning", "frame", "turned", "ema", "precision")
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
@@ -52,6 +52,9 @@ class Recipe(BaseModel):
         Builder of the zoo and its arguments (preprocessing and augmentation among them).
     data : Mocks, Shards, Mixture or Arrays
         What it is trained on.
+    turned : bool
+        Whether every object is shown as one of its eight views, quarter turns and mirrors, drawn
+        anew each time; parameters turn with the images (`lensfinder.training.turning`).
     adapt_size : int
         Objects of the training data that preprocessing layers are adapted to before training.
     validation, test : Held
@@ -91,6 +94,7 @@ class Recipe(BaseModel):
     frame: int | None = Field(default=None, ge=16, le=512)
     network: Named
     data: Annotated[Mocks | Shards | Mixture | Arrays, Field(discriminator="kind")]
+    turned: bool = False
     adapt_size: int = Field(default=2048, ge=1, le=1_000_000)
     validation: Held | None = None
     test: Held | None = None

@@ -1,0 +1,211 @@
+"""Training objects turned and mirrored, so that each stored mock is worth several.
+
+The sky has no preferred direction: a lens turned by a quarter, or in a mirror, is another lens, and
+its e1, e2 and positions turn with it. A network that is shown each object in one of its eight views
+overfits less; that pays where drawing mocks takes longer than training on them. The views are those
+of `lensfinder.zoo.layers.dihedral`, which a network can also average over when it predicts.
+
+A PSF of the survey that is not round turns with the objects, which no telescope would show.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from lensfinder.errors import ArchitectureError, RecipeError
+from lensfinder.training.sources import Batch
+
+STREAM = 8  # of the random numbers of views, apart from others of the same seed
+
+
+def turned(source, recipe):
+    """A recipe's training data, turned if it asks for that.
+
+    Parameters
+    ----------
+    source : Source
+        Its objects.
+    recipe : Recipe
+        With ``turned: true``, every object is shown as one of its eight views, drawn anew each
+        time.
+
+    Returns
+    -------
+    Source
+        The same one where the recipe does not ask.
+    """
+    if not recipe.turned:
+        return source
+    kind = TurnedMaker if hasattr(source, "make") else TurnedSource
+    return kind(source, turning(recipe), recipe.seed, recipe.steps_per_epoch)
+
+
+def turning(recipe) -> tuple[str, ...]:
+    """The parameters that turn with a recipe's images.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe.
+
+    Returns
+    -------
+    tuple of str
+        Truth columns of a modeller, in order; none of others: classes are the same in every view,
+        and planes turn as the images do.
+
+    Raises
+    ------
+    RecipeError
+        If it is not known how one of them turns.
+    """
+    from lensfinder.zoo.layers.dihedral import turned_back
+
+    if recipe.task != "modeller":
+        return ()
+    try:
+        turned_back(recipe.truth_columns, 1, False)
+    except ArchitectureError as error:
+        words = str(error).replace("symmetric=False", "turned: false")
+        raise RecipeError(f"turned: {words}") from error
+    return recipe.truth_columns
+
+
+@dataclass(frozen=True)
+class TurnedSource:
+    """The objects of another source, each in one of its eight views, the same in any process.
+
+    Attributes
+    ----------
+    source : Source
+        Objects, whose truth is parameters, labels or planes.
+    targets : tuple of str
+        Parameters that turn with the images; none for labels and planes.
+    seed : int
+        Of the views.
+    steps_per_epoch : int
+        By which steps are counted through all epochs.
+    """
+
+    source: object
+    targets: tuple[str, ...]
+    seed: int
+    steps_per_epoch: int
+
+    def fingerprint(self) -> dict:
+        """What must be the same for an interrupted training to be continued.
+
+        Returns
+        -------
+        dict
+            Plain data.
+        """
+        inner = getattr(self.source, "fingerprint", dict)()
+        return {**inner, "views_seed": self.seed}
+
+    def batches(self, epoch, first, last):
+        """Batches by position.
+
+        Parameters
+        ----------
+        epoch, first, last : int
+            Batches `first` to `last` (excluded) of an epoch, all counted from 0.
+
+        Yields
+        ------
+        Batch
+            In order.
+        """
+        offset = epoch * self.steps_per_epoch
+        for step, batch in enumerate(self.source.batches(epoch, first, last), start=first):
+            yield self.turn(batch, offset + step)
+
+    def turn(self, batch, step: int) -> Batch:
+        """One batch, each object in a view that depends on seed, step and place in the batch.
+
+        Parameters
+        ----------
+        batch : Batch
+            As the source gives it.
+        step : int
+            Number of the batch since the beginning of the training.
+
+        Returns
+        -------
+        Batch
+            The same objects in the same order.
+        """
+        from lensfinder.zoo.layers.dihedral import VIEWS, turned_back
+
+        rng = np.random.default_rng((self.seed, STREAM, step))
+        which = rng.integers(len(VIEWS), size=len(batch.y))
+        images = {name: np.empty_like(array) for name, array in batch.images.items()}
+        y = np.array(batch.y)
+        for number, chosen in enumerate(VIEWS):
+            rows = np.flatnonzero(which == number)
+            for name, array in batch.images.items():
+                images[name][rows] = view_of(array[rows], *chosen)
+            if y.ndim > 2:
+                y[rows] = view_of(batch.y[rows], *chosen)
+            elif self.targets:
+                # turned_back is orthogonal: its transpose takes truth to that of the view
+                y[rows] = batch.y[rows] @ turned_back(self.targets, *chosen)
+        return Batch(images, y, batch.ids)
+
+
+@dataclass(frozen=True)
+class TurnedMaker(TurnedSource):
+    """The same of a source whose batches several processes can make."""
+
+    @property
+    def steps_per_task(self) -> int:
+        """How many batches to make together."""
+        return self.source.steps_per_task
+
+    @cached_property
+    def simulator(self):
+        """The simulator behind it; compiled once per process."""
+        return self.source.simulator
+
+    def __getstate__(self):  # a worker builds its own simulator
+        return {key: value for key, value in self.__dict__.items() if key != "simulator"}
+
+    def make(self, simulator, step: int) -> Batch:
+        """One batch.
+
+        Parameters
+        ----------
+        simulator : Simulator
+            What makes the objects.
+        step : int
+            Number of the batch since the beginning of the training.
+
+        Returns
+        -------
+        Batch
+            The objects that follow those of the step before, each in a view.
+        """
+        return self.turn(self.source.make(simulator, step), step)
+
+
+def view_of(images, turns: int, mirrored: bool) -> np.ndarray:
+    """One of the eight views: `lensfinder.zoo.layers.dihedral.view`, in NumPy.
+
+    Parameters
+    ----------
+    images : array (..., H, H, bands)
+        Row 0 at the bottom, +x right.
+    turns : int
+        Quarter turns, counter-clockwise, 0 to 3.
+    mirrored : bool
+        Whether x changes sign first.
+
+    Returns
+    -------
+    array (..., H, H, bands)
+        The view; it may share memory with `images`.
+    """
+    if mirrored:
+        images = images[..., ::-1, :]
+    return np.rot90(images, turns, axes=(-2, -3))
