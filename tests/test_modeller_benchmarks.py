@@ -268,3 +268,34 @@ def test_images_and_delays_of_right_answers_are_right(script):
     words = script("_schuldt_table").images_of(schuldt.images_and_delays(systems, wrong))
     assert "f_delay" in words
     assert "other numbers of images" in words
+
+
+# --- what turning the objects buys ----------------------------------------------------------------
+def test_the_arms_of_turning_differ_in_their_objects_alone(script, tmp_path):
+    bench = script("turned")
+    for name in bench.NETWORKS:
+        found = bench.arms(name, bench.SIZES["cpu"], tmp_path / "shards")
+        plain = {words: recipe.model_dump(mode="json") for words, recipe in found.items()}
+        assert "symmetric" not in plain[bench.STORED]["network"]["arguments"]
+        stored = plain[bench.STORED]
+        assert stored["data"]["folder"] == str(tmp_path / "shards")
+        for words, expected in ((bench.TURNED, {"turned"}), (bench.FRESH, {"data"})):
+            apart = {key for key in stored if plain[words][key] != stored[key]}
+            assert apart == expected
+        drawn = plain[bench.FRESH]
+        assert drawn["steps_per_epoch"] * drawn["epochs"] * drawn["batch_size"] == 65_536
+        # the stored ones are drawn with another seed than anything else
+        others = {drawn["data"]["seed"], drawn["validation"]["seed"], drawn["test"]["seed"]}
+        assert bench.SEED not in others
+
+
+def test_the_table_of_turning_says_how_many_mocks_were_different(script):
+    bench = script("turned")
+    row = {"errors": {"RMS of e1": {"value": 0.1, "std": 0.01}}, "objects_shown": 2000}
+    arms = {
+        bench.STORED: {**row, "different_mocks": 500},
+        bench.FRESH: {**row, "different_mocks": 2000},
+    }
+    text = bench.markdown({"networks": {"net": {"arms": arms}}})
+    assert "| stored, as they are | 500 | 2,000 | 0.1000 +- 0.0100 |" in text
+    assert "| fresh | 2,000 | 2,000 | 0.1000 +- 0.0100 |" in text
