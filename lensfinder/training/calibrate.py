@@ -7,6 +7,7 @@ import numpy as np
 from lensfinder.errors import PresetError
 from lensfinder.posterior import has_posterior
 from lensfinder.training import calibration as fits
+from lensfinder.training.answers import measured_sample
 from lensfinder.training.card import measured
 from lensfinder.training.doubt import rescaled
 from lensfinder.training.evaluation import (
@@ -155,14 +156,14 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
     preset = open_preset(name_or_path)
     trained = preset.metrics.get("training", {})
     recipe, data = trained.get("recipe", {}), preset.metrics.get("data")
-    held = recipe.get("validation")
+    held, sample = recipe.get("validation"), measured_sample(preset)
     if "adapted_from" in preset.metrics:
         raise PresetError(
             f"{preset.name} was adapted to images, which are not kept with it: it is calibrated "
             "while it is adapted. Adapt its base again (`lensfinder adapt`), to "
             f"{LEAST_OF_EACH} lenses and {LEAST_OF_EACH} others at least."
         )
-    if not held or not data:
+    if not held or sample is None:
         raise PresetError(
             f"{preset.name} does not say which mocks it was validated and measured on. Calibrate "
             "it where it was trained: `publish(..., calibration=...)`."
@@ -185,9 +186,6 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
             "to calibrate. Train one with components: 1, or more."
         )
     scored = score_mocks(fixed_predict(answering), validation, contract=preset.contract)
-    test = {key: value for key, value in data.items() if key in names}
-    test |= {"survey": recipe["survey"], "size": data["n"]}  # a survey's file has its own name
-    sample = MockSample(**test)
     if preset.task == "finder":
         label, score = scored.truth["label"], scored.output[:, 0]
         found = fits.fit(label, score, method=method, rng=_folds(method))

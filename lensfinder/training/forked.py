@@ -4,7 +4,7 @@
 trains on the pairs of `lensfinder.training.reconstructions`, or goes on. Once the training is
 complete, or with ``--evaluate`` before that, the best epoch is measured on lenses kept apart, and
 ``RUN/preset`` holds the preset; ``--publish`` puts it among the package's if its accuracy is higher
-than that of the one that is there, or with ``--replace``.
+than that of the one that is there, on the same pairs and beyond chance, or with ``--replace``.
 """
 
 import argparse
@@ -318,14 +318,16 @@ def main(arguments=None) -> int:
 
 
 def _put_in_place(recipe, result, preset, given) -> int:
+    from lensfinder.training.paired import Answers
     from lensfinder.training.publish import put_in_place
-    from lensfinder.training.solution_scores import solution_figures
 
-    def remeasure(old):
-        pairs = _split(recipe, given.pairs, "test", given.lenses)
-        return {"auditor": solution_figures(pairs.label, classify(old.load(), pairs))}
+    pairs = _split(recipe, given.pairs, "test", given.lenses)
 
-    kept = put_in_place(preset, remeasure=remeasure, replace=given.replace)
+    def answers(preset):
+        right = classify(preset.load(), pairs).argmax(axis=1) == pairs.label
+        return Answers("auditor", {"right": right.astype(float)}, {})
+
+    kept = put_in_place(preset, answers=answers, replace=given.replace)
     if not result.finished:
         return 3
     return 0 if kept else 4

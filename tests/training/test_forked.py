@@ -74,10 +74,10 @@ def test_training_measuring_and_reading_back(folder, recipe_file, tmp_path, caps
     wrong = Pairs(**{**vars(pairs), "images": {n: a[::-1] for n, a in pairs.images.items()}})
     assert (forked.classify(preset.load(), wrong).argmax(axis=1) == pairs.label).mean() < 0.7
     # put in place where nothing is, and not again where it is no better than itself
-    assert put_in_place(preset, tmp_path / "placed", remeasure=None)
+    assert put_in_place(preset, tmp_path / "placed", answers=None)
     assert open_preset(tmp_path / "placed").metrics == preset.metrics
-    assert not put_in_place(preset, tmp_path / "placed", remeasure=None)
-    assert "accuracy" in capsys.readouterr().out
+    assert not put_in_place(preset, tmp_path / "placed", answers=None)
+    assert "without an error" in capsys.readouterr().out
 
 
 def test_all_pairs_of_a_lens_go_together():
