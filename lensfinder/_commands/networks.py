@@ -148,6 +148,7 @@ def evaluate(
     preset: Annotated[str, typer.Argument(help="Name or folder of a preset.")],
     count: Annotated[int | None, typer.Option("-n", "--count", help="Number of mocks.")] = None,
     seed: options.Seed = None,
+    start: Annotated[int | None, typer.Option(help="Number of the first mock of the seed.")] = None,
     population: Annotated[str | None, typer.Option(help="By default the preset's own.")] = None,
     survey: Annotated[str | None, typer.Option(help="By default the preset's own.")] = None,
     images: Annotated[
@@ -155,6 +156,9 @@ def evaluate(
     ] = None,
     labels: Annotated[
         Path | None, typer.Option(help="Their table: columns id and label (1 or 0), CSV or ECSV.")
+    ] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="Of an auditor: a folder of reconstructions.")
     ] = None,
     layout: options.Layout = None,
     resample: options.Resample = False,
@@ -171,17 +175,20 @@ def evaluate(
     """Measure a preset on fresh mocks or labelled images; print the figures as JSON.
 
     With -o a folder is written: metrics.json, a table of all objects, the selection function, the
-    detection limit, and the figures.
+    detection limit, and the figures. An auditor is measured on reconstructions of lenses: accuracy,
+    confusion, precision and recall, and calibration.
     """
     with quietly():
         from lensfinder.evaluate import evaluate as run
     given = options.given(
         n=count,
         seed=seed,
+        start=start,
         population=population,
         survey=survey,
         images=images,
         labels=labels,
+        pairs=pairs,
         layout=layout,
         fitting=None if images is None else fitting,
         threshold=threshold,

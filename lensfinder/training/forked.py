@@ -144,17 +144,23 @@ def publish(recipe, result, folder, *, lenses=None, place=None):
     from lensfinder.training.evaluation import headline
     from lensfinder.training.publish import training_facts
     from lensfinder.training.reconstructions import read_spec
+    from lensfinder.training.scores import without_nan
     from lensfinder.training.solution_scores import solution_figures
     from lensfinder.zoo import save_preset
 
     if not result.best_epoch:
         raise PresetError("No epoch is complete yet, so there is nothing to publish. Train longer.")
     pairs, spec = _split(recipe, folder, "test", lenses), read_spec(folder)
-    measured = solution_figures(pairs.label, classify(result.model, pairs))
+    measured = solution_figures(
+        pairs.label,
+        classify(result.model, pairs),
+        lens=pairs.lens,
+        rng=np.random.default_rng(spec.seed),
+    )
     figures = {
         "preset": recipe.preset,
-        "data": {"pairs": spec.model_dump(mode="json"), "n": len(pairs)},
-        "auditor": measured,
+        "data": {"pairs": spec.model_dump(mode="json"), "n": len(pairs), "lenses": len(pairs) // 3},
+        "auditor": without_nan(measured),
         "training": training_facts(recipe, result, "float32")
         | {"pairs": len(_split(recipe, folder, "train", lenses))},
     }
