@@ -18,6 +18,7 @@ from lensfinder.training.evaluation import (
     score_mocks,
 )
 from lensfinder.training.recipe_data import DRAWN
+from lensfinder.training.reproduce import command
 from lensfinder.training.scores import before_and_after
 from lensfinder.training.sources import validation_objects
 from lensfinder.training.spread_calibration import (
@@ -200,6 +201,7 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
     metrics = {"preset": preset.name, **figures, "sample_sha256": sample.digest()}
     metrics["training"] = trained
     metrics |= {name: preset.metrics[name] for name in KEPT if name in preset.metrics}
+    metrics["reproduce"] = command(metrics)
     pinned = preset.name if preset.pinned else preset.folder
     return save_preset(
         pinned if place is None else place,
@@ -210,7 +212,7 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
         targets=None if preset.task == "finder" else preset.targets,
         contract=preset.contract,
         metrics=metrics,
-        card=_card(preset.card, figures),
+        card=_card(preset.card, metrics),
         dtype=trained.get("stored_as", "float32"),
         headline=headline(metrics),
         calibration=found,

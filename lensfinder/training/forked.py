@@ -141,6 +141,7 @@ def publish(recipe, result, folder, *, lenses=None, place=None):
         If no epoch is complete.
     """
     from lensfinder.errors import PresetError
+    from lensfinder.training import reproduce
     from lensfinder.training.evaluation import headline
     from lensfinder.training.publish import training_facts
     from lensfinder.training.reconstructions import read_spec
@@ -164,6 +165,7 @@ def publish(recipe, result, folder, *, lenses=None, place=None):
         "training": training_facts(recipe, result, "float32")
         | {"pairs": len(_split(recipe, folder, "train", lenses))},
     }
+    figures["reproduce"] = reproduce.command(figures)
     return save_preset(
         place if place is not None else Path(result.folder) / "preset",
         result.model,
@@ -194,6 +196,7 @@ def card(recipe, figures: dict) -> str:
     str
         Markdown.
     """
+    from lensfinder.training.reproduce import words
     from lensfinder.training.solution_scores import solution_words
 
     training, spec = figures["training"], figures["data"]["pairs"]
@@ -221,6 +224,7 @@ def card(recipe, figures: dict) -> str:
         "## Measured\n\nOn lenses that were not trained on, from the same distribution. "
         + solution_words(figures["auditor"], "pairs")
         + "\n\nThe paper: precision and recall above 0.999 on its own test pairs.",
+        *words(figures),
         "## Limits\n\nThe paper's total of 5,820,323 parameters contradicts its layers, whose "
         "first dense layer alone has 22,151,680; the layers were followed, narrower where the "
         "recipe says so. Unphysical solutions of full fits also have a wrong axis ratio and "

@@ -11,6 +11,7 @@ from lensfinder.training.evaluation import MockSample, headline, measure
 from lensfinder.training.network import network_arguments
 from lensfinder.training.pacing import kept_schedule
 from lensfinder.training.recipe_data import DRAWN
+from lensfinder.training.reproduce import command
 from lensfinder.training.run_folder import RunFolder
 from lensfinder.training.spread_calibration import measure_spread, spread_on_validation
 from lensfinder.zoo import fixed_predict, open_preset, preset_names, save_preset
@@ -113,6 +114,7 @@ def publish(
         "sample_sha256": sample.digest(),
         "training": training_facts(recipe, result, dtype),
     }
+    figures["reproduce"] = command(figures)
     RunFolder(result.folder).write_json("test.json", figures)
     return save_preset(
         Path(result.folder) / CANDIDATE if place is None else Path(place),

@@ -7,7 +7,8 @@ of the best epoch are measured on fresh mocks of the recipe's test sample. They 
 preset if they beat the one that is there on those mocks, beyond chance: both answer about them, and
 the new one must be better with a probability of 0.95 over resampled mocks; or with ``--replace``;
 else they stay in the run folder, as ``candidate``. ``--adopt FOLDER`` does the same with a preset
-that was trained elsewhere. ``--calibrate`` fits the calibration of a preset that is there already.
+that was trained elsewhere. ``--calibrate`` fits the calibration of a preset that is there already,
+and ``--card`` writes its card anew, from its figures.
 """
 
 import argparse
@@ -75,6 +76,9 @@ def parser(prog: str = "python -m lensfinder.training.zoo") -> argparse.Argument
     found.add_argument(
         "--calibrate", action="store_true", help="no training: calibrate the preset NAME anew"
     )
+    found.add_argument(
+        "--card", action="store_true", help="no training: write the card of the preset NAME anew"
+    )
     found.add_argument("--calibration-size", type=int, help="validation mocks to calibrate on")
     found.add_argument(
         "--adopt",
@@ -107,6 +111,11 @@ def main(arguments=None) -> int:
     quiet_tensorflow()
     if given.adopt is not None:
         return COMPLETE if _adopted(given) else NOT_BETTER
+    if given.card:
+        from lensfinder.training.retell import retell
+
+        print(retell(given.name))
+        return COMPLETE
     if given.calibrate:
         from lensfinder.training.calibrate import calibrate
 
