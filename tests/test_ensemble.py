@@ -1,6 +1,7 @@
 """Modellers that answer together, and the folds of a cross-validation as such an ensemble."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import yaml
 from typer.testing import CliRunner
 
 from lensfinder import cli, find, model
-from lensfinder.errors import CheckpointError, PresetError, RecipeError
+from lensfinder.errors import CheckpointError, PresetError, RecipeError, UnknownNameError
 from lensfinder.posterior import Posterior
 from lensfinder.predict import Ensemble, Network, modeller_of, posterior_of
 from lensfinder.tables import read_table
@@ -149,6 +150,26 @@ def test_folds_become_presets_that_answer_together(folds):
     assert str(presets[1].folder) in table.meta["command"]
     assert np.isfinite(table["e1_std"]).all()
     assert given.preset == "tiny/tiny"
+
+
+def test_folds_are_published_without_a_calibration_where_none_is_asked(folds, tmp_path):
+    given, result = folds
+    place = shutil.copytree(
+        result.folder, tmp_path / "run", ignore=shutil.ignore_patterns("presets")
+    )
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(given.model_dump(mode="json")))
+    words = ["train", str(tmp_path / "recipe.yaml"), "-o", str(place), "--folds", "2"]
+    words += ["--objects", "320"]
+    done = CliRunner().invoke(cli.app, [*words, "--presets", "--calibration", "none"])
+    assert done.exit_code == 0, done.output
+    presets = [open_preset(folder) for folder in sorted((place / "presets").iterdir())]
+    assert [preset.config.calibration for preset in presets] == [None, None]
+    done = CliRunner().invoke(cli.app, [*words, "--calibration", "none"])
+    assert done.exit_code == 2
+    assert "--presets or --zoo" in " ".join(done.output.replace("│", " ").split())
+    done = CliRunner().invoke(cli.app, [*words, "--presets", "--calibration", "all"])
+    assert isinstance(done.exception, UnknownNameError)
+    assert "isotonic" in str(done.exception), "the calibrations that there are"
 
 
 def test_folds_that_are_not_done_are_no_presets(folds, tmp_path):
