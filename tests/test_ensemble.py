@@ -90,6 +90,12 @@ def test_what_cannot_be_mixed_is_refused(members, tmp_path):
         find(tiny.images(2), preset=finder, model=[])
     with pytest.raises(PresetError, match="named twice"):
         Ensemble([members[0], open_preset(members[0])])
+    # of images in memory the same is refused, by the same rule
+    for others, words in (([values], "no posterior"), ([fewer], "ensemble predict the same")):
+        with pytest.raises(PresetError, match=words):
+            posterior_of([members[0], *others], tiny.images(2))
+    with pytest.raises(PresetError, match="Name a modeller"):
+        posterior_of([], tiny.images(2))
     assert not (tmp_path / "no.ecsv").exists()
 
 
