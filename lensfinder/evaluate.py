@@ -47,7 +47,7 @@ def evaluate(
         Name of a preset, folder of one, or an open preset.
     n : int or None
         Number of mocks; 10,000 by default. Of an auditor number of lenses, of which each gives
-        three reconstructions; 300 by default, for it takes about a second to invert one.
+        three reconstructions; 300 by default, for it takes about half a second to invert one.
     seed : int
         Seed of the simulator, whose default is that of no training, and of the error bars.
     start : int
