@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from _real_objects import read_objects
 from _resumed import measure, parser
-from safetensors.numpy import load_file
 
 from lensfinder.data.manifest import MANIFEST
 from lensfinder.paths import real_images_dir
@@ -24,9 +23,9 @@ from lensfinder.simulate import Simulator, simulate
 from lensfinder.specs import load_population, load_survey
 from lensfinder.specs.population import Population
 from lensfinder.training.bootstrap import bootstrap
-from lensfinder.training.checkpoint import restore
 from lensfinder.training.loop import train
 from lensfinder.training.metrics import roc_auc, tpr_at_fpr
+from lensfinder.training.network import trained_network
 from lensfinder.training.recipe import Recipe
 from lensfinder.training.run_folder import Stopwatch
 from lensfinder.zoo import fixed_predict
@@ -67,8 +66,8 @@ def run(work, options) -> dict | None:
         result = train(recipe, place / "run", minutes=left)
         if not result.finished:
             return None
-        restore(result.model, load_file(place / "run" / "best.safetensors"))
-        arms[name] = (fixed_predict(result.model), recipe.contract(), result.best_epoch)
+        _, model = trained_network(place / "run")
+        arms[name] = (fixed_predict(model), recipe.contract(), result.best_epoch)
     tests = test_mocks(scale.test)
     real, left_out = real_objects(arms[ARMS[0]][1])
     return {

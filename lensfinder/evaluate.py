@@ -9,6 +9,7 @@ from lensfinder.errors import ArgumentError, PresetError
 from lensfinder.predict import Network
 from lensfinder.predict.labelled import read_labels, score_labelled
 from lensfinder.training.assessment import Assessment, assess
+from lensfinder.training.auditing import score_solutions
 from lensfinder.training.evaluation import TEST_SEED, MockSample, Scored, measure, score_mocks
 from lensfinder.training.products import refuse_taken, write_folder
 from lensfinder.training.recipe_data import DRAWN
@@ -23,10 +24,12 @@ def evaluate(
     n: int | None = None,
     *,
     seed: int = TEST_SEED,
+    start: int = 0,
     population=None,
     survey=None,
     images=None,
     labels=None,
+    pairs=None,
     layout=None,
     resample: bool = False,
     fitting=None,
@@ -43,9 +46,12 @@ def evaluate(
     preset : str, Path or Preset
         Name of a preset, folder of one, or an open preset.
     n : int or None
-        Number of mocks; 10,000 by default.
+        Number of mocks; 10,000 by default. Of an auditor number of lenses, of which each gives
+        three reconstructions; 300 by default, for it takes about half a second to invert one.
     seed : int
         Seed of the simulator, whose default is that of no training, and of the error bars.
+    start : int
+        Number of the first mock of that seed.
     population, survey : str, Path or None
         Names or YAML files of the mocks; by default those that the preset was measured on.
     images : path, sequence of paths, iterable of Cutout, or dict of str to array (N, H, W, bands)
@@ -54,6 +60,9 @@ def evaluate(
         Their table, with the column ``id`` and ``label`` (1 or 0), for a modeller with the true
         parameters; other columns of the registry (``class``, ``theta_E``, ``snr``, ...) are used
         where they are. Goes with `images`.
+    pairs : str, Path or None
+        Of an auditor: stored pairs of reconstructions (`lensfinder.training.reconstructions`) in
+        place of new ones; of those that it was trained with, the lenses that were kept apart.
     layout, resample, fitting : str, bool, Fitting
         How the images are made to fit, as in `lensfinder.find`.
     threshold : float or None
@@ -81,7 +90,8 @@ def evaluate(
     PresetError
         If the preset does not say which population it is for, and none is given.
     ArgumentError
-        If images come without labels or labels without images, or mocks are asked for beside them.
+        If images come without labels or labels without images, mocks are asked for beside them, or
+        something is given that does not go with the preset's task.
     DataFormatError
         If the table of labels is not one, or no table is written in the format.
     InputContractError
@@ -93,29 +103,40 @@ def evaluate(
     """
     preset = preset if isinstance(preset, Preset) else open_preset(preset)
     place = None if out is None else Path(out)
+    if pairs is not None and preset.task != "auditor":
+        raise ArgumentError(
+            f"{preset.name} is a {preset.task}: pairs are an auditor's. Leave them."
+        )
     if preset.task == "cleaner":
         if any(given is not None for given in (images, labels, out)):
             raise ArgumentError(
                 "A cleaner is measured on mocks, whose true images are known, and its figures are "
                 "numbers alone. Leave images, labels and the output away."
             )
-        sample = _mocks(preset, n or MOCKS, seed, population, survey)
+        sample = _mocks(preset, n or MOCKS, seed, start, population, survey)
         predict = fixed_predict(preset.load())
         terms = {"contract": preset.contract, "task": preset.task, "targets": preset.targets}
         return {"preset": preset.name, **measure(predict, sample, note=note, **terms)}
     if place is not None:
         refuse_taken(place, preset.task, table=table, overwrite=overwrite)
-    if images is None and labels is None:
+    if preset.task == "auditor":
+        fitted = {"population": population, "survey": survey, "images": images, "labels": labels}
+        fitted |= {"layout": layout, "resample": resample, "fitting": fitting}
+        _refuse({**fitted, "threshold": threshold}, "An auditor is measured on reconstructions")
+        if pairs is not None:
+            _refuse({"n": n, "start": start}, "Stored pairs are taken as they are")
+        scored = score_solutions(preset, n, seed=seed, start=start, folder=pairs, note=note)
+    elif images is None and labels is None:
         fitted = {"layout": layout, "resample": resample, "fitting": fitting}
         if odd := [name for name, value in fitted.items() if value]:
             raise ArgumentError(f"{', '.join(odd)}: mocks fit as they are. Give images and labels.")
-        sample = _mocks(preset, n or MOCKS, seed, population, survey)
+        sample = _mocks(preset, n or MOCKS, seed, start, population, survey)
         predict = fixed_predict(preset.load())
         scored = score_mocks(predict, sample, contract=preset.contract, note=note)
     else:
         if images is None or labels is None:
             raise ArgumentError("Images and labels go together. Give both, or neither for mocks.")
-        if n is not None or population is not None or survey is not None:
+        if n is not None or start or population is not None or survey is not None:
             raise ArgumentError(
                 "The number, population and survey are those of mocks. Leave them away with images."
             )
@@ -133,7 +154,12 @@ def evaluate(
     return found.figures
 
 
-def _mocks(preset, n, seed, population, survey) -> MockSample:
+def _refuse(given, why) -> None:
+    if odd := [name for name, value in given.items() if value]:
+        raise ArgumentError(f"{', '.join(odd)}: {why}. Leave that away.")
+
+
+def _mocks(preset, n, seed, start, population, survey) -> MockSample:
     measured_on = preset.metrics.get("data", {})
     population = population or measured_on.get("population")
     if population is None:
@@ -146,6 +172,7 @@ def _mocks(preset, n, seed, population, survey) -> MockSample:
         str(population),
         n,
         seed,
+        start,
         **{name: measured_on.get(name, default) for name, default in DRAWN.items()},
         plane=measured_on.get("plane", "S1"),
     )

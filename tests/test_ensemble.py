@@ -1,6 +1,7 @@
 """Modellers that answer together, and the folds of a cross-validation as such an ensemble."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -89,6 +90,12 @@ def test_what_cannot_be_mixed_is_refused(members, tmp_path):
         find(tiny.images(2), preset=finder, model=[])
     with pytest.raises(PresetError, match="named twice"):
         Ensemble([members[0], open_preset(members[0])])
+    # of images in memory the same is refused, by the same rule
+    for others, words in (([values], "no posterior"), ([fewer], "ensemble predict the same")):
+        with pytest.raises(PresetError, match=words):
+            posterior_of([members[0], *others], tiny.images(2))
+    with pytest.raises(PresetError, match="Name a modeller"):
+        posterior_of([], tiny.images(2))
     assert not (tmp_path / "no.ecsv").exists()
 
 
@@ -149,6 +156,26 @@ def test_folds_become_presets_that_answer_together(folds):
     assert str(presets[1].folder) in table.meta["command"]
     assert np.isfinite(table["e1_std"]).all()
     assert given.preset == "tiny/tiny"
+
+
+def test_folds_are_published_without_a_calibration_where_none_is_asked(folds, tmp_path):
+    given, result = folds
+    place, presets = result.folder, result.folder / "presets"
+    shutil.rmtree(presets, ignore_errors=True)  # those of another test
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(given.model_dump(mode="json")))
+    words = ["train", str(tmp_path / "recipe.yaml"), "-o", str(place), "--folds", "2"]
+    words += ["--objects", "320"]
+    done = CliRunner().invoke(cli.app, [*words, "--presets", "--calibration", "none"])
+    assert done.exit_code == 0, done.output
+    found = [open_preset(folder) for folder in sorted(presets.iterdir())]
+    shutil.rmtree(presets)
+    assert [preset.config.calibration for preset in found] == [None, None]
+    done = CliRunner().invoke(cli.app, [*words, "--calibration", "none"])
+    assert done.exit_code == 2
+    assert "--presets or --zoo" in " ".join(done.output.replace("│", " ").split())
+    done = CliRunner().invoke(cli.app, [*words, "--presets", "--calibration", "all"])
+    assert done.exit_code != 0
+    assert "isotonic" in done.output, "the calibrations that there are"
 
 
 def test_folds_that_are_not_done_are_no_presets(folds, tmp_path):

@@ -37,6 +37,10 @@ def adapt(
     learning_rate: Annotated[float | None, typer.Option(help="Of Adam.")] = None,
     batch_norm: Annotated[str | None, typer.Option(help="frozen, recalibrated or trained.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Most epochs.")] = None,
+    augment: Annotated[
+        bool | None,
+        typer.Option(help="Show images turned by quarters and mirrored; done unless refused."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of folds, order and augmentation.")] = None,
     layout: options.Layout = None,
     resample: options.Resample = False,
@@ -54,6 +58,7 @@ def adapt(
         learning_rate=learning_rate,
         batch_norm=batch_norm,
         epochs=epochs,
+        augment=augment,
         seed=seed,
     )
     made = run(

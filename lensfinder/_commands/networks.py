@@ -48,19 +48,28 @@ def train(
     replace: Annotated[
         bool, typer.Option("--replace", help="With --zoo: write the preset even if not better.")
     ] = False,
+    calibration: Annotated[
+        str | None,
+        typer.Option(
+            help="With --presets or --zoo: best (the default), temperature, isotonic, or none, as "
+            "where a network has learned too little to be calibrated."
+        ),
+    ] = None,
 ) -> None:
     """Train a recipe, or go on with a training that was interrupted."""
     if zoo:
         alone = (folds, objects, shards, procedure, split_by, presets or None)
         if not resume or any(option is not None for option in alone):
             raise typer.BadParameter("--zoo goes on with what is there, and knows no folds.")
-        _zoo(recipe, output, minutes, workers, fit_schedule, precision, replace)
+        _zoo(recipe, output, minutes, workers, fit_schedule, precision, replace, calibration)
     if output is None:
         raise typer.BadParameter("Say where to write: -o FOLDER.")
     if fit_schedule or replace or precision is not None:
         raise typer.BadParameter(
             "These go with --zoo only: --fit-schedule, --precision, --replace."
         )
+    if calibration is not None:
+        _refuse_calibration(calibration, presets)
     if folds is not None:
         given = options.given(
             minutes=minutes,
@@ -76,7 +85,7 @@ def train(
         if presets and finished:
             with quietly():
                 from lensfinder.training import fold_presets
-            fold_presets(output, note=typer.echo)
+            fold_presets(output, note=typer.echo, **options.given(calibration=calibration))
         return
     if presets or any(option is not None for option in (objects, shards, procedure, split_by)):
         raise typer.BadParameter(
@@ -109,11 +118,23 @@ def _refuse_untested(recipe) -> None:
         )
 
 
-def _zoo(recipe, output, minutes, workers, fit_schedule, precision, replace) -> None:
+def _refuse_calibration(calibration, presets) -> None:
+    """Before hours of training, a calibration that there is not."""
+    with quietly():
+        from lensfinder.errors import UnknownNameError
+        from lensfinder.training.calibrate import CALIBRATIONS
+    if not presets:
+        raise typer.BadParameter("--calibration goes with --presets or --zoo.")
+    if calibration not in CALIBRATIONS:
+        raise UnknownNameError("calibration", calibration, CALIBRATIONS)
+
+
+def _zoo(recipe, output, minutes, workers, fit_schedule, precision, replace, calibration) -> None:
     """As ``python -m lensfinder.training.zoo``, whose exit code it leaves with."""
     with quietly():
         from lensfinder.training.zoo import main as run
     words = {"--out": output, "--minutes": minutes, "--workers": workers, "--precision": precision}
+    words["--calibration"] = calibration
     flags = {"--fit-schedule": fit_schedule, "--replace": replace}
     line = [recipe, *(f"{key}={value}" for key, value in words.items() if value is not None)]
     raise typer.Exit(run([*line, *(key for key, asked in flags.items() if asked)]))
@@ -148,6 +169,7 @@ def evaluate(
     preset: Annotated[str, typer.Argument(help="Name or folder of a preset.")],
     count: Annotated[int | None, typer.Option("-n", "--count", help="Number of mocks.")] = None,
     seed: options.Seed = None,
+    start: Annotated[int | None, typer.Option(help="Number of the first mock of the seed.")] = None,
     population: Annotated[str | None, typer.Option(help="By default the preset's own.")] = None,
     survey: Annotated[str | None, typer.Option(help="By default the preset's own.")] = None,
     images: Annotated[
@@ -155,6 +177,9 @@ def evaluate(
     ] = None,
     labels: Annotated[
         Path | None, typer.Option(help="Their table: columns id and label (1 or 0), CSV or ECSV.")
+    ] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="Of an auditor: a folder of reconstructions.")
     ] = None,
     layout: options.Layout = None,
     resample: options.Resample = False,
@@ -171,17 +196,20 @@ def evaluate(
     """Measure a preset on fresh mocks or labelled images; print the figures as JSON.
 
     With -o a folder is written: metrics.json, a table of all objects, the selection function, the
-    detection limit, and the figures.
+    detection limit, and the figures. An auditor is measured on reconstructions of lenses: accuracy,
+    confusion, precision and recall, and calibration.
     """
     with quietly():
         from lensfinder.evaluate import evaluate as run
     given = options.given(
         n=count,
         seed=seed,
+        start=start,
         population=population,
         survey=survey,
         images=images,
         labels=labels,
+        pairs=pairs,
         layout=layout,
         fitting=None if images is None else fitting,
         threshold=threshold,

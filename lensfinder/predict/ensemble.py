@@ -75,7 +75,6 @@ class Ensemble(Answering):
 
     def __init__(self, names, *, batch_size: int = BATCH_SIZE):
         self.members = [Network(name, "modeller", batch_size=batch_size) for name in names]
-        first, *others = self.members
         titles = [str(member.preset.name) for member in self.members]
         both = list(zip(self.members, titles, strict=True))
         places = {str(getattr(member.preset, "folder", title)) for member, title in both}
@@ -89,14 +88,9 @@ class Ensemble(Answering):
                     f"{title} gives values without a posterior, so it cannot be mixed with others. "
                     "Take modellers whose `components` is not 0."
                 )
-        for member, title in zip(others, titles[1:], strict=True):
-            if member.preset.targets != first.preset.targets or member.contract != first.contract:
-                raise PresetError(
-                    "Members of an ensemble take the same images and predict the same targets. "
-                    f"{titles[0]}: {first.contract.shapes} of {first.contract.survey}, "
-                    f"{first.preset.targets}; {title}: {member.contract.shapes} of "
-                    f"{member.contract.survey}, {member.preset.targets}."
-                )
+        targets = [member.preset.targets for member in self.members]
+        check_members(titles, targets, [member.contract for member in self.members])
+        first = self.members[0]
         self.preset = Members(" + ".join(titles), first.preset.targets)
         self.contract, self.batch_size = first.contract, first.batch_size
         self.keras_model = first.keras_model
@@ -144,6 +138,42 @@ class Ensemble(Answering):
         return 1 + targets + targets * (targets + 1) // 2
 
 
+def check_members(titles, targets, contracts=None) -> None:
+    """Raise an error unless networks can answer together.
+
+    Parameters
+    ----------
+    titles : sequence of str
+        Names of the networks.
+    targets : sequence of tuple of str
+        What each predicts.
+    contracts : sequence of InputContract or None
+        What each takes; None where they are all shown the same images whatever these are, as those
+        that a caller holds in memory.
+
+    Raises
+    ------
+    PresetError
+        If one differs from the first, or there is none.
+    """
+    if not titles:
+        raise PresetError("Name a modeller. `lensfinder models list` shows what there is.")
+    taken = [None] * len(titles) if contracts is None else list(contracts)
+
+    def words(number):
+        contract = taken[number]
+        shown = "" if contract is None else f"{contract.shapes} of {contract.survey}, "
+        return f"{titles[number]}: {shown}{targets[number]}"
+
+    for number in range(1, len(titles)):
+        if targets[number] != targets[0] or taken[number] != taken[0]:
+            same = "" if contracts is None else "take the same images and "
+            raise PresetError(
+                f"Members of an ensemble {same}predict the same targets. {words(0)}; "
+                f"{words(number)}."
+            )
+
+
 def modeller_of(preset, *, batch_size: int = BATCH_SIZE):
     """The modeller that one name, or the ensemble that several, stand for.
 
@@ -167,6 +197,4 @@ def modeller_of(preset, *, batch_size: int = BATCH_SIZE):
     names = list(preset) if isinstance(preset, list | tuple) else [preset]
     if len(names) == 1:
         return Network(names[0], "modeller", batch_size=batch_size)
-    if not names:
-        raise PresetError("Name a modeller. `lensfinder models list` shows what there is.")
     return Ensemble(names, batch_size=batch_size)

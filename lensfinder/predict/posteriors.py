@@ -1,7 +1,7 @@
 """The posterior of each lens, from one preset or from an ensemble of them."""
 
-from lensfinder.errors import PresetError
 from lensfinder.posterior import Posterior
+from lensfinder.predict.ensemble import check_members
 from lensfinder.zoo import Preset, fixed_predict, open_preset
 from lensfinder.zoo.predict import BATCH_SIZE
 
@@ -27,7 +27,8 @@ def posterior_of(presets, images, *, batch_size: int = BATCH_SIZE) -> Posterior:
     Raises
     ------
     PresetError
-        If a preset has no posterior, or the members of an ensemble predict different targets.
+        If a preset has no posterior, none is given, or the members of an ensemble predict different
+        targets.
     UnknownNameError, UntrustedArtefactError
         If there is no such preset, or its files are not what they should be.
     MissingBandError, StampShapeError
@@ -35,11 +36,7 @@ def posterior_of(presets, images, *, batch_size: int = BATCH_SIZE) -> Posterior:
     """
     given = presets if isinstance(presets, list | tuple) else [presets]
     members = [each if isinstance(each, Preset) else open_preset(each) for each in given]
-    targets = {member.targets for member in members}
-    if len(targets) != 1:
-        raise PresetError(
-            f"Members of an ensemble predict the same targets. Received: {sorted(targets)}."
-        )
+    check_members([member.name for member in members], [member.targets for member in members])
     posteriors = []
     for member in members:
         predict = fixed_predict(member.load(), batch_size=batch_size)

@@ -9,6 +9,7 @@ from lensfinder.report.coverage_plots import coverage_plot
 from lensfinder.report.finder_plots import purity_plot, reliability_plot, roc_plot, score_plot
 from lensfinder.report.limits_plots import detection_plot, selection_plot
 from lensfinder.report.modeller_plots import error_plot, parameter_plot
+from lensfinder.report.solution_plots import confusion_plot, solution_reliability_plot
 from lensfinder.training.assessment import Assessment, parameters_of
 
 
@@ -27,9 +28,10 @@ def draw_assessment(assessment: Assessment, folder) -> list[Path]:
     list of Path
         The files: ``roc``, ``purity``, ``reliability``, ``scores`` and, where the truth says
         enough, ``selection`` and ``detection_limit`` of a finder; ``parameters`` and
-        ``parameter_errors`` of a modeller, with posteriors also ``coverage``.
+        ``parameter_errors`` of a modeller, with posteriors also ``coverage``; ``confusion`` and
+        ``reliability`` of an auditor.
     """
-    draw = {"finder": _finder, "modeller": _modeller}[assessment.task]
+    draw = {"finder": _finder, "modeller": _modeller, "auditor": _auditor}[assessment.task]
     return [
         plots.save(figure, Path(folder) / f"{name}.png")
         for name, figure in draw(assessment).items()
@@ -63,3 +65,11 @@ def _modeller(assessment):
     if "posterior" in figures:
         found["coverage"] = coverage_plot(figures["posterior"])
     return found
+
+
+def _auditor(assessment):
+    figures = assessment.figures["auditor"]
+    return {
+        "confusion": confusion_plot(figures),
+        "reliability": solution_reliability_plot(figures),
+    }

@@ -5,9 +5,9 @@ import numpy as np
 from lensfinder.simulate.draw import STREAMS
 from lensfinder.simulate.morphologies import MORE_KINDS, NUMBERS, PARTS, Parts, between, ring_area
 from lensfinder.simulate.scene import STRUCTURE
-from lensfinder.specs.population import LOOK_ALIKES
+from lensfinder.specs.population import CLASSIC_LOOK_ALIKES, LOOK_ALIKES
 
-KINDS = ("ring", "spiral", "merger")  # of populations that name none; each of one part
+KINDS = CLASSIC_LOOK_ALIKES  # each of one part
 
 
 def draw_look_alikes(draws, columns, kinds=None) -> dict[str, np.ndarray]:

@@ -14,6 +14,7 @@ LOOK_ALIKES = (
     *("flocculent", "barred", "clumpy", "companions"),
     *("edge_on", "knotted_ring", "shells", "interacting"),
 )
+CLASSIC_LOOK_ALIKES = LOOK_ALIKES[:3]
 # options of the simulator that decide what the objects are, and their defaults
 DRAWN = {"sources": None, "subtract_lens_light": False, "visits": 1}
 # real galaxies to lense, by name; what every user has. "hubble-odd" is every other galaxy of
@@ -273,6 +274,15 @@ class Population(BaseModel):
     neighbours: Neighbours | None = None
     acceptance: Acceptance = Acceptance()
     label: LabelRule = LabelRule(rule="construction")
+
+    @property
+    def look_alike_kinds(self) -> tuple[str, ...]:
+        """Kinds of look-alikes among the objects, in the order of the registry."""
+        if not self.classes.get("look_alike"):
+            return ()
+        if self.look_alikes is None:
+            return CLASSIC_LOOK_ALIKES
+        return tuple(name for name in LOOK_ALIKES if self.look_alikes.get(name, 0) > 0)
 
     @model_serializer(mode="wrap")
     def _plain(self, handler):

@@ -107,7 +107,7 @@ def adaptation(base, data, contract, *, tuning, validation=None, test=None, note
     note(f"preprocessing adapted to {seen} images of {contract.survey}")
     if tuning.batch_norm == "recalibrated":
         recalibrate(model, data.images, batch_size=_norm_batch(len(data)), seed=tuning.seed)
-    tuner = FineTuner(model, base.task, tuning)
+    tuner = FineTuner(model, base.task, tuning, targets=targets)
     if validation is None:
         held = _by_folds(tuner, data, base.task, note)
     else:
@@ -130,6 +130,7 @@ def adaptation(base, data, contract, *, tuning, validation=None, test=None, note
             **tuning.model_dump(mode="json"),
             "objects": held.trained_on,
             "epochs": held.epochs,
+            "turned": tuner.views is not None,
             "trained_layers": list(tuner.trained),
             "stored_as": "float32",
         },

@@ -81,10 +81,15 @@ def _training(training) -> str:
         "then frozen",
         "trained": "batch norms were trained",
     }[training["batch_norm"]]
+    turned = (
+        " Each image was shown turned by quarters and mirrored at random."
+        if training["turned"]
+        else ""
+    )
     return (
         f"{free}; {norms}. {training['objects']:,} objects, {training['epochs']} epochs in batches "
         f"of {training['batch_size']}, Adam with a learning rate of {training['learning_rate']:g}, "
-        f"seed {training['seed']}. Stretch or clipping was adapted to these images first."
+        f"seed {training['seed']}.{turned} Stretch or clipping was adapted to these images first."
     )
 
 

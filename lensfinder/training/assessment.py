@@ -21,7 +21,7 @@ class Assessment:
     Attributes
     ----------
     task : str
-        "finder" or "modeller".
+        "finder", "modeller" or "auditor".
     targets : tuple of str
         What it predicts.
     scored : Scored
@@ -57,10 +57,10 @@ def assess(scored: Scored, *, preset: str, task: str, targets, rng, threshold=No
         Objects with answers; rows with an answer that is not finite are left out.
     preset : str
         Name of what answered.
-    task : {"finder", "modeller"}
+    task : {"finder", "modeller", "auditor"}
         What it predicts.
     targets : sequence of str
-        Columns of a modeller.
+        Columns of a modeller, solutions of an auditor.
     rng : numpy.random.Generator
         For all error bars.
     threshold : float or None
@@ -97,7 +97,7 @@ def assess(scored: Scored, *, preset: str, task: str, targets, rng, threshold=No
             figures[task]["selection"] = _along(selection)
         if detection:
             figures[task]["detection_limit"] = detection
-    else:
+    elif task == "modeller":
         measured = Scored(*lenses_of(measured), scored.data)
     figures = without_nan(figures)
     return Assessment(task, tuple(targets), scored, measured, figures, selection, detection, rng)
@@ -168,17 +168,22 @@ def table_of(assessment: Assessment) -> Table:
     Returns
     -------
     astropy.table.Table
-        ``id``, ``p_lens`` or the parameters with the spreads of their posteriors, ``status`` if
-        there is one, ``label``, ``class``, and the truth as ``true_<column>``; units and
-        descriptions of the registry.
+        ``id``, ``p_lens`` or the parameters with the spreads of their posteriors, of an auditor
+        the probabilities of the solutions and the ``verdict``, ``status`` if there is one,
+        ``label``, ``class``, and the truth as ``true_<column>``; units and descriptions of the
+        registry.
     """
     from lensfinder.tables import build_table
 
     truth = assessment.scored.truth
     plain = [name for name in ("status", "label", "class") if name in truth.colnames]
     columns = {"id": np.asarray(truth["id"]).astype(str)}
+    auditor = assessment.task == "auditor"
     for i, name in enumerate(assessment.targets):
-        columns[name] = assessment.scored.output[:, i]
+        columns[f"p_{name}" if auditor else name] = assessment.scored.output[:, i]
+    if auditor:
+        answer = assessment.scored.output.argmax(axis=1)
+        columns["verdict"] = np.asarray(assessment.targets)[answer]
     if assessment.task == "modeller" and has_posterior(
         assessment.scored.output, assessment.targets
     ):

@@ -1,22 +1,25 @@
 """Whether a network that was just trained is better than the preset it would replace.
 
-Both are judged by one figure, on the same mocks: `FIGURES` says which. If the old preset was
-measured on other mocks than the new one's test sample, it is measured on that sample first.
+Both answer about the same mocks, and the difference of one figure (`FIGURES` says which) is
+bootstrapped over these (`lensfinder.training.paired`): the new one replaces the old one if it is
+better in 95 % of the draws, so that no luck of a few mocks decides. Where the old one cannot be
+measured on them any more, the figures that were written when each was made are compared as they
+are, if they are of the same mocks; any difference counts then, and the verdict says so.
 """
 
 from dataclasses import dataclass
 
-from lensfinder.errors import PresetError
+from lensfinder.errors import LensfinderError, PresetError
+from lensfinder.training.paired import (
+    FIGURES,
+    LOWER_IS_BETTER,
+    RANKING,
+    RARE,
+    Answers,
+    paired_difference,
+)
 
-# of a finder, if so many mocks cannot show the first: as in `lensfinder.training.metrics`
-RARE, RANKING = "completeness at FPR 1e-3", "ROC AUC"
-FIGURES = {
-    "finder": RARE,
-    "modeller": "mean over parameters of RMS / RMS of always answering the mean",
-    "cleaner": "mean PSNR over planes (dB)",
-    "auditor": "accuracy",
-}
-LOWER_IS_BETTER = ("modeller",)
+SURE = 0.95  # probability from which on a new preset takes the place of the old one
 DERIVED = ("ellipticity", "orientation")  # follow from e1 and e2, and are not counted again
 
 
@@ -31,16 +34,38 @@ class Verdict:
     new, old : float
         Its values.
     better : bool
-        Whether the new one is better; a draw is not.
-    measured_again : bool
-        Whether the old one had been measured on other objects, and was measured again.
+        Whether the new one may replace the old one: if paired, whether `probability` is 0.95 or
+        more, else whether its figure is better; a draw is not.
+    error : float or None
+        Standard deviation of new - old over resampled objects; None if the comparison is not
+        paired.
+    probability : float or None
+        That the new one is better, by the same draws.
     """
 
     figure: str
     new: float
     old: float
     better: bool
-    measured_again: bool
+    error: float | None = None
+    probability: float | None = None
+
+    @property
+    def difference(self) -> float:
+        """New minus old."""
+        return self.new - self.old
+
+    def facts(self) -> dict:
+        """The comparison as plain data.
+
+        Returns
+        -------
+        dict
+            The attributes, ``difference``, and the ``threshold`` of the probability.
+        """
+        facts = {name: getattr(self, name) for name in ("figure", "new", "old", "difference")}
+        facts |= {"error": self.error, "probability": self.probability}
+        return {**facts, "threshold": SURE, "better": self.better}
 
     def words(self) -> str:
         """The comparison in a sentence.
@@ -48,27 +73,31 @@ class Verdict:
         Returns
         -------
         str
-            With both numbers.
+            With both numbers, and how sure the difference is.
         """
-        again = ", measured again on the same objects" if self.measured_again else ""
-        result = "better" if self.better else "not better"
-        return f"{result}: {self.figure} {self.new:.5g}, before {self.old:.5g}{again}"
+        numbers = f"{self.figure} {self.new:.5g}, before {self.old:.5g}"
+        if self.probability is None:
+            result = "better" if self.better else "not better"
+            return f"{result}: {numbers}, as written when each was measured, without an error"
+        result = "better beyond chance" if self.better else "not better beyond chance"
+        return (
+            f"{result}: {numbers}, difference {self.difference:+.2g} ± {self.error:.2g} on the "
+            f"same objects, better with probability {self.probability:.3f} ({SURE:g} is asked for)"
+        )
 
 
-def compare(new: dict, old: dict, *, measured_again: bool = False) -> Verdict:
-    """Compare what was measured on two networks on the same objects.
+def compare(new: dict, old: dict) -> Verdict:
+    """Compare what was written about two networks, measured on the same objects.
 
     Parameters
     ----------
     new, old : dict
         Figures, as in ``metrics.json``.
-    measured_again : bool
-        For the verdict.
 
     Returns
     -------
     Verdict
-        Modellers are compared by the parameters that both predict.
+        Not paired. Modellers are compared by the parameters that both predict.
 
     Raises
     ------
@@ -83,7 +112,36 @@ def compare(new: dict, old: dict, *, measured_again: bool = False) -> Verdict:
         )
     figure, one, two = _JUDGES[task](new[task], old[task])
     better = one < two if task in LOWER_IS_BETTER else one > two
-    return Verdict(figure, one, two, better, measured_again)
+    return Verdict(figure, one, two, better)
+
+
+def compare_answers(new: Answers, old: Answers) -> Verdict:
+    """Compare two networks by their answers about the same objects.
+
+    Parameters
+    ----------
+    new, old : Answers
+        Of the two.
+
+    Returns
+    -------
+    Verdict
+        Paired.
+
+    Raises
+    ------
+    PresetError
+        If the answers cannot be compared.
+    """
+    found = paired_difference(new, old)
+    return Verdict(
+        found.figure,
+        found.new,
+        found.old,
+        better=found.probability >= SURE,
+        error=found.error,
+        probability=found.probability,
+    )
 
 
 def _finder(new, old):
@@ -127,34 +185,50 @@ def _auditor(new, old):
 _JUDGES = {"finder": _finder, "modeller": _modeller, "cleaner": _cleaner, "auditor": _auditor}
 
 
-def against(candidate, old, *, remeasure) -> Verdict:
+def against(candidate, old, *, answers=None) -> Verdict:
     """Compare a candidate with the preset in its place.
 
     Parameters
     ----------
     candidate, old : Preset
         The new one and the one that is there.
-    remeasure : callable
-        ``remeasure(old)`` measures a preset on the objects that the candidate was measured on;
-        called only if the old one's own figures are of others.
+    answers : callable or None
+        ``answers(preset) -> Answers`` about the objects that the candidate was measured on; None
+        if these cannot be had any more.
 
     Returns
     -------
     Verdict
-        What came out.
+        What came out: paired, unless the old preset cannot answer.
 
     Raises
     ------
     PresetError
         If the two cannot be compared.
+    LensfinderError
+        As the old preset raises it, if it cannot answer, as with another input contract, and what
+        was written about it is of other objects.
     """
     if old.task != candidate.task:
         raise PresetError(
             f"{old.name} is a {old.task}, the new one a {candidate.task}. Give one of its task."
         )
-    again = not same_sample(candidate.metrics, old.metrics)
-    figures = remeasure(old) if again else old.metrics
-    return compare(candidate.metrics, figures, measured_again=again)
+    same = same_sample(candidate.metrics, old.metrics)
+    if answers is None:
+        if not same:
+            raise PresetError(
+                f"{old.name} was measured on other objects, and these are not at hand. Compare "
+                "the two where the candidate was trained."
+            )
+        return compare(candidate.metrics, old.metrics)
+    new = answers(candidate)
+    try:
+        before = answers(old)
+    except LensfinderError:
+        if not same:
+            raise
+        return compare(candidate.metrics, old.metrics)
+    return compare_answers(new, before)
 
 
 def same_sample(one: dict, other: dict) -> bool:

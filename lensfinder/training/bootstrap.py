@@ -36,15 +36,45 @@ def bootstrap(statistic, *arrays, rng, draws: int = 200, strata=None) -> dict[st
     if len(sizes) != 1 or min(sizes) < 2:
         raise MetricError(f"Resampling needs arrays of one length, at least 2. Received: {sizes}.")
     (size,) = sizes
-    strata = np.zeros(size, dtype=int) if strata is None else np.asarray(strata)
-    members = [np.flatnonzero(strata == value) for value in np.unique(strata)]
-    results = []
-    for _ in range(draws):
-        rows = np.concatenate([rng.choice(part, part.size) for part in members])
-        results.append(statistic(*(array[rows] for array in arrays)))
+    results = [
+        statistic(*(array[rows] for array in arrays))
+        for rows in resampled_rows(size, rng=rng, draws=draws, strata=strata)
+    ]
     if isinstance(results[0], dict):
         return {key: _spread([result[key] for result in results]) for key in results[0]}
     return _spread(results)
+
+
+def resampled_rows(size: int, *, rng, draws: int, strata=None):
+    """Rows of resampled data sets, one after another.
+
+    Parameters
+    ----------
+    size : int
+        Number of objects.
+    rng : numpy.random.Generator
+        Source of randomness.
+    draws : int
+        Number of resampled sets.
+    strata : array (N,) or None
+        As in `bootstrap`.
+
+    Yields
+    ------
+    int array (N,)
+        Rows, drawn with replacement within each stratum.
+
+    Raises
+    ------
+    MetricError
+        If there are fewer than two objects.
+    """
+    if size < 2:
+        raise MetricError(f"Resampling needs at least 2 objects. Received: {size}.")
+    strata = np.zeros(size, dtype=int) if strata is None else np.asarray(strata)
+    members = [np.flatnonzero(strata == value) for value in np.unique(strata)]
+    for _ in range(draws):
+        yield np.concatenate([rng.choice(part, part.size) for part in members])
 
 
 def _spread(values) -> dict[str, float]:

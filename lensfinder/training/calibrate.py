@@ -7,6 +7,7 @@ import numpy as np
 from lensfinder.errors import PresetError
 from lensfinder.posterior import has_posterior
 from lensfinder.training import calibration as fits
+from lensfinder.training.answers import measured_sample
 from lensfinder.training.card import measured
 from lensfinder.training.doubt import rescaled
 from lensfinder.training.evaluation import (
@@ -17,6 +18,7 @@ from lensfinder.training.evaluation import (
     score_mocks,
 )
 from lensfinder.training.recipe_data import DRAWN
+from lensfinder.training.reproduce import command
 from lensfinder.training.scores import before_and_after
 from lensfinder.training.sources import validation_objects
 from lensfinder.training.spread_calibration import (
@@ -155,14 +157,14 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
     preset = open_preset(name_or_path)
     trained = preset.metrics.get("training", {})
     recipe, data = trained.get("recipe", {}), preset.metrics.get("data")
-    held = recipe.get("validation")
+    held, sample = recipe.get("validation"), measured_sample(preset)
     if "adapted_from" in preset.metrics:
         raise PresetError(
             f"{preset.name} was adapted to images, which are not kept with it: it is calibrated "
             "while it is adapted. Adapt its base again (`lensfinder adapt`), to "
             f"{LEAST_OF_EACH} lenses and {LEAST_OF_EACH} others at least."
         )
-    if not held or not data:
+    if not held or sample is None:
         raise PresetError(
             f"{preset.name} does not say which mocks it was validated and measured on. Calibrate "
             "it where it was trained: `publish(..., calibration=...)`."
@@ -185,9 +187,6 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
             "to calibrate. Train one with components: 1, or more."
         )
     scored = score_mocks(fixed_predict(answering), validation, contract=preset.contract)
-    test = {key: value for key, value in data.items() if key in names}
-    test |= {"survey": recipe["survey"], "size": data["n"]}  # a survey's file has its own name
-    sample = MockSample(**test)
     if preset.task == "finder":
         label, score = scored.truth["label"], scored.output[:, 0]
         found = fits.fit(label, score, method=method, rng=_folds(method))
@@ -202,6 +201,7 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
     metrics = {"preset": preset.name, **figures, "sample_sha256": sample.digest()}
     metrics["training"] = trained
     metrics |= {name: preset.metrics[name] for name in KEPT if name in preset.metrics}
+    metrics["reproduce"] = command(metrics)
     pinned = preset.name if preset.pinned else preset.folder
     return save_preset(
         pinned if place is None else place,
@@ -212,7 +212,7 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
         targets=None if preset.task == "finder" else preset.targets,
         contract=preset.contract,
         metrics=metrics,
-        card=_card(preset.card, figures),
+        card=_card(preset.card, metrics),
         dtype=trained.get("stored_as", "float32"),
         headline=headline(metrics),
         calibration=found,

@@ -1,5 +1,8 @@
 """The model card of a preset, written from what was measured, not from memory."""
 
+from lensfinder.errors import LensfinderError
+from lensfinder.training import reproduce
+
 # Pearson et al. 2019, table 1: RMS by survey, and whether the lens light was taken off
 PEARSON_TABLE_1 = {
     ("euclid-vis", True): (0.051, 0.081, 0.081, 0.068, 0.300),
@@ -37,7 +40,7 @@ def model_card(recipe, figures: dict) -> str:
     parts.append(
         "## Limits\n\nTrained and measured on mocks alone: figures on real images are lower, for "
         "every published network. The input contract (bands, order, stamp, pixel scale, unit) is "
-        f"checked at every prediction. `lensfinder evaluate {recipe.preset}` measures again."
+        "checked at every prediction."
     )
     return "\n\n".join(parts) + "\n"
 
@@ -62,9 +65,10 @@ def measured(figures: dict) -> list[str]:
         "of which was used in training. Errors (±) are standard deviations over bootstrap samples."
     ]
     parts += _finder(figures["finder"]) if "finder" in figures else []
-    parts += [calibration_words(figures["calibration"])] if "calibration" in figures else []
     parts += _modeller(figures["modeller"], data) if "modeller" in figures else []
     parts += _cleaner(figures["cleaner"]) if "cleaner" in figures else []
+    parts += reproduce.words(figures)
+    parts += [calibration_words(figures["calibration"])] if "calibration" in figures else []
     return parts
 
 
@@ -131,7 +135,27 @@ def _training(recipe, training):
         f"`{recipe.loss.name}`. Epoch {training['best_epoch']} of {training['epochs']}{early}, the "
         "one of the lowest validation loss, was kept. Weights are stored as "
         f"{training['stored_as']}; figures are of the stored weights.{_views(recipe)}"
+        f"{_look_alikes(recipe, training['recipe']['data'])}"
     ]
+
+
+def _look_alikes(recipe, recorded) -> str:
+    """Which look-alikes a finder was trained on, as the populations say."""
+    from lensfinder.specs import load_population
+
+    if recipe.task != "finder":
+        return ""
+    parts = [part["data"] for part in recorded.get("parts", ())] or [recorded]
+    kinds = {}
+    for part in parts:
+        try:
+            kinds |= dict.fromkeys(load_population(part["population"]).look_alike_kinds)
+        except (KeyError, LensfinderError):  # stored images, or a population that is not here
+            continue
+    if not kinds:
+        return ""
+    words = ", ".join(kind.replace("_", " ") for kind in kinds)
+    return f" Look-alikes among the mocks are of {len(kinds)} kinds: {words}."
 
 
 def _source(data, recorded) -> str:
@@ -141,10 +165,13 @@ def _source(data, recorded) -> str:
         return f"fresh mocks of `{data.population}`{real} (seed {data.seed}), none seen twice"
     if data.kind == "shards":
         cleaner = recorded.get("cleaner")
+        split = f"the training split of {recorded['rows']:,} mocks"
+        if "training_rows" in recorded:
+            rows = recorded["training_rows"]
+            split = f"{rows:,} mocks, the training split of {recorded['rows']:,},"
         return (
-            f"the training split of {recorded['rows']:,} mocks of `{recorded['population']}` "
-            f"(seed {recorded['seed']}), seen again in every epoch"
-            + (f", as the cleaner `{cleaner}` leaves them" if cleaner else "")
+            f"{split} of `{recorded['population']}` (seed {recorded['seed']}), seen again in every "
+            "epoch" + (f", as the cleaner `{cleaner}` leaves them" if cleaner else "")
         )
     if data.kind == "mixture":
         return "; ".join(

@@ -173,11 +173,44 @@ def measure_cleaner(predict, sample, *, contract, targets, note=None) -> dict:
     InputContractError
         If the survey's images are not what the network takes.
     """
+    from lensfinder.specs import load_survey
+    from lensfinder.training.run_folder import versions
+
+    parts = []
+    for truth, cleaned, given in cleaned_batches(
+        predict, sample, contract=contract, targets=targets
+    ):
+        parts.append(cleaner_figures(targets, truth, cleaned, given))
+        if note is not None:
+            note(sum(part["objects"] for part in parts))
+    survey = load_survey(sample.survey)
+    return {"data": sample.facts(survey), "versions": versions(), "cleaner": _mean(parts, targets)}
+
+
+def cleaned_batches(predict, sample, *, contract, targets):
+    """The mocks of a sample as a cleaner leaves them, some at a time.
+
+    Parameters
+    ----------
+    predict, sample, contract, targets
+        As in `measure_cleaner`.
+
+    Yields
+    ------
+    truth, cleaned : array (N, planes, H, W, bands)
+        True and cleaned images.
+    given : array (N, H, W, bands)
+        What the network was shown.
+
+    Raises
+    ------
+    InputContractError
+        If the survey's images are not what the network takes.
+    """
     from lensfinder.simulate import Simulator
     from lensfinder.simulate.mocks import PLANES
     from lensfinder.specs import load_survey
     from lensfinder.training.planes import plane_batch
-    from lensfinder.training.run_folder import versions
 
     survey = load_survey(sample.survey)
     wanted = [name for name in PLANES if name == sample.plane or name in targets]
@@ -185,15 +218,12 @@ def measure_cleaner(predict, sample, *, contract, targets, note=None) -> dict:
         sample.survey, sample.population, seed=sample.seed, planes=wanted, **sample.drawing
     )
     scales = {group.name: survey.group(group.name).pixel_scale for group in contract.groups}
-    channels, parts = contract.channels(survey), []
+    channels = contract.channels(survey)
     for mocks in simulator.stream(start=sample.start, count=sample.size, batch=64):
         batch = plane_batch(mocks, sample.plane, targets, channels)
         contract.check(batch.images, scales, survey.unit)
         ((_, given),) = batch.images.items()
-        parts.append(cleaner_figures(targets, batch.y, predict(batch.images), given))
-        if note is not None:
-            note(sum(part["objects"] for part in parts))
-    return {"data": sample.facts(survey), "versions": versions(), "cleaner": _mean(parts, targets)}
+        yield batch.y, predict(batch.images), given
 
 
 def _mean(parts, names) -> dict:

@@ -18,6 +18,7 @@ from lensfinder.training.planes import plane_batch
 from lensfinder.training.recipe_data import drawing
 from lensfinder.training.run_folder import versions
 from lensfinder.training.scores import finder_figures, modeller_figures, without_nan
+from lensfinder.training.solution_scores import labels_of, lenses_of_pairs, solution_figures
 
 # Far from the seeds of all recipes in data_specs/recipes: what it draws is new to every preset.
 TEST_SEED = 770_001
@@ -201,13 +202,13 @@ def magnitudes(flux, zero_point: float) -> np.ndarray:
 def figures_of(scored: Scored, *, task: str, targets, rng) -> dict:
     """Figures of a network on objects that it has answered.
 
-    A finder is measured on all objects, a modeller on the lenses among them.
+    A finder or an auditor is measured on all objects, a modeller on the lenses among them.
 
     Parameters
     ----------
     scored : Scored
         The objects.
-    task : {"finder", "modeller"}
+    task : {"finder", "modeller", "auditor"}
         What was predicted.
     targets : sequence of str
         Columns that a modeller predicts; those that the truth has not got are left out.
@@ -217,11 +218,11 @@ def figures_of(scored: Scored, *, task: str, targets, rng) -> dict:
     Returns
     -------
     dict
-        ``data`` (the sample), ``versions``, and the figures of `finder_figures` or
-        `modeller_figures` under the task's name; of a modeller with posteriors also ``posterior``
-        (`lensfinder.training.coverage.posterior_figures`, in bins of S/N where it is known), and of
-        every modeller ``bins`` (errors by Einstein radius and S/N, where these are known;
-        `lensfinder.training.parameter_bins.bins_along`).
+        ``data`` (the sample), ``versions``, and the figures of `finder_figures`,
+        `modeller_figures` or `solution_figures` under the task's name; of a modeller with
+        posteriors also ``posterior`` (`lensfinder.training.coverage.posterior_figures`, in bins of
+        S/N where it is known), and of every modeller ``bins`` (errors by Einstein radius and S/N,
+        where these are known; `lensfinder.training.parameter_bins.bins_along`).
 
     Raises
     ------
@@ -234,6 +235,9 @@ def figures_of(scored: Scored, *, task: str, targets, rng) -> dict:
     if task == "finder":
         kinds = np.asarray(truth["class"]).astype(str) if "class" in truth.colnames else None
         figures = finder_figures(np.asarray(truth["label"]), output[:, 0], rng=rng, kinds=kinds)
+    elif task == "auditor":
+        label, lens = labels_of(truth), lenses_of_pairs(truth)
+        figures = without_nan(solution_figures(label, output, lens=lens, rng=rng))
     else:
         truth, output = lenses_of(scored)
         known = [name for name in targets if name in truth.colnames]

@@ -8,10 +8,11 @@ import keras
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from lensfinder.errors import ArgumentError, TrainingDivergedError
+from lensfinder.errors import ArchitectureError, ArgumentError, TrainingDivergedError
 from lensfinder.training.losses import PosteriorLikelihood, ScaledMeanSquaredError
+from lensfinder.training.views import Views
 from lensfinder.zoo import fixed_predict, set_training_objects
-from lensfinder.zoo.layers import DenseFlipout, PosteriorHead, TargetScale
+from lensfinder.zoo.layers import DenseFlipout, JointAugment, PosteriorHead, TargetScale
 
 STEPS = 600  # of an adaptation, where the number of epochs is not given
 
@@ -42,6 +43,10 @@ class Tuning(BaseModel):
         cross-validation with so many folds, and all objects are then trained on.
     split_from : int
         From so many objects on, 15 % are kept apart to stop by, and 15 % to measure on.
+    augment : bool
+        Whether each image is shown as one of its eight views, quarter turns and mirrors, another
+        one each time, and a modeller's parameters are turned along: from 40 images eight times as
+        many. Networks that turn what they are trained on themselves (`JointAugment`) do so anyway.
     seed : int
         Of folds, order, augmentation and drop-out.
     """
@@ -55,6 +60,7 @@ class Tuning(BaseModel):
     patience: int = Field(default=12, ge=1)
     folds: int = Field(default=5, ge=2, le=100)
     split_from: int = Field(default=400, ge=20)
+    augment: bool = True
     seed: int = Field(default=1, ge=0, lt=2**31)
 
     def epochs_for(self, objects: int) -> int:
@@ -104,17 +110,23 @@ class FineTuner:
         What it predicts.
     tuning : Tuning
         How it is trained.
+    targets : sequence of str
+        What a modeller predicts; without it, or where it is not known how one of them turns with
+        an image, a modeller's images are shown as they are.
 
     Attributes
     ----------
     trained : tuple of str
         Names of the layers whose weights are free.
+    views : Views or None
+        What turns images and truth; None if nothing does, or the network does it itself.
     predict : FixedPredict
         Answers of the network as it is.
     """
 
-    def __init__(self, model, task: str, tuning: Tuning):
+    def __init__(self, model, task: str, tuning: Tuning, *, targets=()):
         self.model, self.tuning = model, tuning
+        self.views = _views(model, task, targets) if tuning.augment else None
         self.trained = free_layers(model, tuning)
         model.compile(
             optimizer=keras.optimizers.Adam(tuning.learning_rate),
@@ -202,8 +214,10 @@ class FineTuner:
         # is seen, and with 40 objects none is worth dropping
         order = np.concatenate([order, order[: -len(order) % size]])
         for rows in order.reshape(-1, size):
-            batch = {name: array[rows] for name, array in images.items()}
-            loss = float(self.model.train_on_batch(batch, y[rows]))
+            batch, truth = {name: array[rows] for name, array in images.items()}, y[rows]
+            if self.views is not None:
+                batch, truth = self.views(batch, truth, rng)
+            loss = float(self.model.train_on_batch(batch, truth))
             if not math.isfinite(loss):
                 raise self._diverged(loss, epoch)
 
@@ -316,6 +330,18 @@ def recalibrate(model, images, *, batch_size: int, passes: int = 2, seed: int = 
         for norm, (momentum, trainable) in zip(norms, settings, strict=True):
             norm.momentum, norm.trainable = momentum, trainable
     return len(norms)
+
+
+def _views(model, task, targets) -> Views | None:
+    """What turns images for a network that does not do it itself, if the truth can follow."""
+    if any(isinstance(layer, JointAugment) for layer in _leaves(model)):
+        return None
+    if task == "finder":
+        return Views(("p_lens",))
+    try:
+        return Views(targets) if targets else None
+    except ArchitectureError:
+        return None
 
 
 def _leaves(model):

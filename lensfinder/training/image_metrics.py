@@ -132,6 +132,33 @@ def image_figures(truth, image, *, batch: int = 64) -> dict[str, np.ndarray]:
     MetricError
         If shapes differ, or a pixel is not finite.
     """
+    return _batched({"psnr": psnr, "ssim": ssim}, truth, image, batch)
+
+
+def image_psnr(truth, image, *, batch: int = 64) -> np.ndarray:
+    """PSNR of many objects, some at a time.
+
+    Parameters
+    ----------
+    truth, image : array (N, H, W, bands)
+        True images, and those that should be like them.
+    batch : int
+        Objects at a time.
+
+    Returns
+    -------
+    array (N,)
+        Decibels, as in `image_figures`.
+
+    Raises
+    ------
+    MetricError
+        If shapes differ, or a pixel is not finite.
+    """
+    return _batched({"psnr": psnr}, truth, image, batch)["psnr"]
+
+
+def _batched(functions, truth, image, batch):
     truth, image = np.asarray(truth, np.float32), np.asarray(image, np.float32)
     if truth.shape != image.shape or truth.ndim != 4 or not len(truth):
         raise MetricError(
@@ -139,9 +166,9 @@ def image_figures(truth, image, *, batch: int = 64) -> dict[str, np.ndarray]:
         )
     if not (np.isfinite(truth).all() and np.isfinite(image).all()):
         raise MetricError("A pixel is not finite. Drop the flagged rows first.")
-    found = {"psnr": [], "ssim": []}
+    found = {name: [] for name in functions}
     for start in range(0, len(truth), batch):
         rows = slice(start, start + batch)
-        for name, function in (("psnr", psnr), ("ssim", ssim)):
+        for name, function in functions.items():
             found[name].append(keras.ops.convert_to_numpy(function(truth[rows], image[rows])))
     return {name: np.concatenate(parts).astype(np.float64) for name, parts in found.items()}

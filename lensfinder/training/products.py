@@ -13,7 +13,7 @@ from lensfinder.tables import WRITERS, refuse_existing, write_table
 from lensfinder.training.assessment import Assessment, table_of
 
 METRICS, SELECTION, DETECTION = "metrics.json", "selection.ecsv", "detection_limit.ecsv"
-TABLES = {"finder": "scores", "modeller": "parameters"}
+TABLES = {"finder": "scores", "modeller": "parameters", "auditor": "solutions"}
 FIGURES = {
     "finder": (
         "roc.png",
@@ -24,6 +24,7 @@ FIGURES = {
         "detection_limit.png",
     ),
     "modeller": ("parameters.png", "parameter_errors.png", "coverage.png"),
+    "auditor": ("confusion.png", "reliability.png"),
 }
 
 
@@ -32,7 +33,7 @@ def names_of(task: str, *, table: str = "ecsv") -> tuple[str, ...]:
 
     Parameters
     ----------
-    task : {"finder", "modeller"}
+    task : {"finder", "modeller", "auditor"}
         What was evaluated.
     table : str
         Format of the table of objects.
@@ -61,7 +62,7 @@ def refuse_taken(folder: Path, task: str, *, table: str = "ecsv", overwrite: boo
     ----------
     folder : Path
         Where the files go.
-    task : {"finder", "modeller"}
+    task : {"finder", "modeller", "auditor"}
         What is evaluated.
     table : str
         Format of the table of objects.

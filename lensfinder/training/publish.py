@@ -1,7 +1,6 @@
 """A trained network becomes a preset: measured on its test mocks, written with its card."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from lensfinder.errors import LensfinderError, PresetError, RecipeError
@@ -12,6 +11,7 @@ from lensfinder.training.evaluation import MockSample, headline, measure
 from lensfinder.training.network import network_arguments
 from lensfinder.training.pacing import kept_schedule
 from lensfinder.training.recipe_data import DRAWN
+from lensfinder.training.reproduce import command
 from lensfinder.training.run_folder import RunFolder
 from lensfinder.training.spread_calibration import measure_spread, spread_on_validation
 from lensfinder.zoo import fixed_predict, open_preset, preset_names, save_preset
@@ -114,6 +114,7 @@ def publish(
         "sample_sha256": sample.digest(),
         "training": training_facts(recipe, result, dtype),
     }
+    figures["reproduce"] = command(figures)
     RunFolder(result.folder).write_json("test.json", figures)
     return save_preset(
         Path(result.folder) / CANDIDATE if place is None else Path(place),
@@ -254,7 +255,9 @@ def adopt(folder, place=None, *, metrics: dict | None = None):
     )
 
 
-def put_in_place(candidate, place=None, *, remeasure, replace: bool = False) -> bool:
+def put_in_place(
+    candidate, place=None, *, answers=None, replace: bool = False, record: bool = True
+) -> bool:
     """Adopt a candidate if nothing is in its place, or if it is better than what is; say so.
 
     Parameters
@@ -263,10 +266,12 @@ def put_in_place(candidate, place=None, *, remeasure, replace: bool = False) -> 
         In the folder of its run; it stays there too.
     place : Path or None
         Folder to put it into; by default its name's place among the package's presets.
-    remeasure : callable
+    answers : callable or None
         See `lensfinder.training.better.against`.
     replace : bool
         Whether to adopt it even if it is not better.
+    record : bool
+        Whether the comparison is written beside the candidate, as ``comparison.json``.
 
     Returns
     -------
@@ -278,51 +283,26 @@ def put_in_place(candidate, place=None, *, remeasure, replace: bool = False) -> 
     PresetError
         If the two cannot be compared, as with other inputs, and `replace` is off.
     """
-    name = candidate.metrics["preset"]
+    name = candidate.metrics.get("preset", candidate.name)
     there = name in preset_names() if place is None else (Path(place) / "config.json").exists()
     more = {}
     if there:
         old = open_preset(name if place is None else Path(place))
         try:
-            verdict = against(candidate, old, remeasure=remeasure)
+            verdict = against(candidate, old, answers=answers)
         except LensfinderError as error:
             words = f"{name} cannot be compared with what is there: {error}"
             if not replace:
                 raise PresetError(f"{words} Use --replace, or another name.") from error
             print(words)
         else:
-            RunFolder(candidate.folder.parent).write_json("comparison.json", asdict(verdict))
+            if record:
+                RunFolder(candidate.folder.parent).write_json("comparison.json", verdict.facts())
             print(f"{name} is {verdict.words()}")
             if not verdict.better and not replace:
                 print(f"{name} stays as it is; the new one is {candidate.folder} (--replace)")
                 return False
-            more = {"before": asdict(verdict)}
+            more = {"before": verdict.facts()}
     preset = adopt(candidate.folder, place, metrics=more)
     print(f"{preset!r} in {preset.folder}")
     return True
-
-
-def remeasure_on(sample: MockSample):
-    """What measures an old preset on the mocks of a new one.
-
-    Parameters
-    ----------
-    sample : MockSample
-        The new one's test sample.
-
-    Returns
-    -------
-    callable
-        ``function(preset) -> dict`` of figures.
-    """
-
-    def measured(preset):
-        return measure(
-            fixed_predict(preset.load()),
-            sample,
-            contract=preset.contract,
-            task=preset.task,
-            targets=preset.targets,
-        )
-
-    return measured

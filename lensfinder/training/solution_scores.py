@@ -4,6 +4,8 @@ import numpy as np
 
 from lensfinder.errors import MetricError
 from lensfinder.inversion.relation import SOLUTIONS
+from lensfinder.training.bootstrap import bootstrap
+from lensfinder.training.reliability import calibration_figures
 
 # Maresca et al. 2021, section 4.1: without retraining on real sources, in the order of SOLUTIONS
 PAPER_RECALL_REAL = (0.87, 0.87, 0.93)
@@ -41,8 +43,8 @@ def confusion(label, predicted) -> np.ndarray:
     return np.bincount(flat, minlength=count**2).reshape(count, count)
 
 
-def solution_figures(label, probability) -> dict:
-    """Precision and recall of every solution.
+def solution_figures(label, probability, *, lens=None, rng=None) -> dict:
+    """Precision and recall of every solution, and how far its probability can be believed.
 
     Parameters
     ----------
@@ -50,13 +52,21 @@ def solution_figures(label, probability) -> dict:
         Positions in `SOLUTIONS`.
     probability : array (N, 3)
         The largest is the answer.
+    lens : array (N,) or None
+        Which lens each is of: those of a lens are resampled together. Each by itself by default.
+    rng : numpy.random.Generator or None
+        For the error of the accuracy and the gate of the calibration, which are left out without
+        it.
 
     Returns
     -------
     dict
-        ``objects``, ``accuracy``, ``log_loss``, ``confusion`` (rows are the truth), and per
-        solution ``precision`` and ``recall`` with binomial errors; None where nothing was answered
-        so, or nothing is so.
+        ``objects``, ``accuracy`` with ``accuracy_std`` (bootstrap over lenses; None of a single
+        one), ``log_loss``, ``confusion`` (rows are the truth) with its ``labels``, and per solution
+        ``precision`` and ``recall`` with binomial errors; None where nothing was answered so, or
+        nothing is so. ``calibration`` per solution, of its probability against whether it is the
+        true one: see `lensfinder.training.reliability.calibration_figures`; None where all or none
+        are of it.
 
     Raises
     ------
@@ -76,8 +86,16 @@ def solution_figures(label, probability) -> dict:
         "objects": int(label.size),
         "accuracy": float(right.sum() / label.size),
         "log_loss": float(-np.log(np.maximum(chosen, 1e-12)).mean()),
+        "labels": list(SOLUTIONS),
         "confusion": table.tolist(),
     }
+    if rng is not None:
+        hits = probability.argmax(axis=1) == label
+        figures["accuracy_std"] = _accuracy_std(hits, lens, rng)
+        figures["calibration"] = {
+            name: _calibration(label == k, probability[:, k], rng)
+            for k, name in enumerate(SOLUTIONS)
+        }
     for k, name in enumerate(SOLUTIONS):
         precision, precision_std = _share(right[k], table[:, k].sum())
         recall, recall_std = _share(right[k], table[k].sum())
@@ -88,6 +106,38 @@ def solution_figures(label, probability) -> dict:
             "recall_std": recall_std,
         }
     return figures
+
+
+def labels_of(truth) -> np.ndarray:
+    """True solutions of an auditor's objects.
+
+    Parameters
+    ----------
+    truth : astropy.table.Table
+        With a column ``verdict``.
+
+    Returns
+    -------
+    int array (N,)
+        Positions in `SOLUTIONS`.
+    """
+    return np.array([SOLUTIONS.index(str(name)) for name in truth["verdict"]])
+
+
+def lenses_of_pairs(truth) -> np.ndarray:
+    """Which lens each reconstruction is of.
+
+    Parameters
+    ----------
+    truth : astropy.table.Table
+        With a column ``id``, number of the lens, hyphen, solution.
+
+    Returns
+    -------
+    array (N,) of str
+        Names that the pairs of a lens share.
+    """
+    return np.array([str(name).rpartition("-")[0] for name in truth["id"]])
 
 
 def validation_of_solutions(truth, predicted) -> dict[str, float]:
@@ -126,7 +176,9 @@ def solution_words(figures: dict, what: str) -> str:
     str
         Markdown.
     """
-    lines = [f"{figures['objects']:,} {what}: {100 * figures['accuracy']:.2f} % right.", ""]
+    std = figures.get("accuracy_std")
+    error = "" if std is None else f" ± {100 * std:.2f}"
+    lines = [f"{figures['objects']:,} {what}: {100 * figures['accuracy']:.2f}{error} % right.", ""]
     lines += ["| solution | precision | recall |", "|---|---|---|"]
     for name in SOLUTIONS:
         shown = (
@@ -137,6 +189,24 @@ def solution_words(figures: dict, what: str) -> str:
         )
         lines.append(f"| {name} | {' | '.join(shown)} |")
     return "\n".join(lines)
+
+
+def _accuracy_std(hits, lens, rng):
+    """Scatter of the share of right answers over resampled lenses."""
+    _, which = np.unique(np.arange(hits.size) if lens is None else lens, return_inverse=True)
+    right, number = np.bincount(which, weights=hits), np.bincount(which)
+    if number.size < 2:
+        return None
+    found = bootstrap(lambda one, two: float(one.sum() / two.sum()), right, number, rng=rng)
+    return found["std"]
+
+
+def _calibration(true, probability, rng):
+    if true.all() or not true.any():
+        return None
+    found = calibration_figures(true, probability, rng=rng)
+    del found["top_bin"]
+    return found
 
 
 def _share(hits, total):

@@ -4,9 +4,11 @@
 preset NAME, or goes on with it, for so long; with ``--fit-schedule`` its warm-up and cosine end
 when the minutes do. Once the training is complete, or with ``--evaluate`` before that, the weights
 of the best epoch are measured on fresh mocks of the recipe's test sample. They are written as a
-preset if they beat the one that is there on those mocks, or with ``--replace``; else they stay in
-the run folder, as ``candidate``.
-``--calibrate`` fits the calibration of a preset that is there already.
+preset if they beat the one that is there on those mocks, beyond chance: both answer about them, and
+the new one must be better with a probability of 0.95 over resampled mocks; or with ``--replace``;
+else they stay in the run folder, as ``candidate``. ``--adopt FOLDER`` does the same with a preset
+that was trained elsewhere. ``--calibrate`` fits the calibration of a preset that is there already,
+and ``--card`` writes its card anew, from its figures.
 """
 
 import argparse
@@ -74,8 +76,15 @@ def parser(prog: str = "python -m lensfinder.training.zoo") -> argparse.Argument
     found.add_argument(
         "--calibrate", action="store_true", help="no training: calibrate the preset NAME anew"
     )
+    found.add_argument(
+        "--card", action="store_true", help="no training: write the card of the preset NAME anew"
+    )
     found.add_argument("--calibration-size", type=int, help="validation mocks to calibrate on")
-    found.add_argument("--adopt", type=Path, help="no training: pin a preset folder under its name")
+    found.add_argument(
+        "--adopt",
+        type=Path,
+        help="no training: put a preset folder in place if it is better than the one there",
+    )
     return found
 
 
@@ -91,7 +100,7 @@ def main(arguments=None) -> int:
     -------
     int
         0 if the training is complete, 3 if it is to be continued, 4 if it is complete and not
-        better than the preset that is there, which stays.
+        better beyond chance than the preset that is there, which stays.
     """
     asked = parser()
     given = asked.parse_args(arguments)
@@ -101,9 +110,11 @@ def main(arguments=None) -> int:
 
     quiet_tensorflow()
     if given.adopt is not None:
-        from lensfinder.training.publish import adopt
+        return COMPLETE if _adopted(given) else NOT_BETTER
+    if given.card:
+        from lensfinder.training.retell import retell
 
-        print(adopt(given.adopt))
+        print(retell(given.name))
         return COMPLETE
     if given.calibrate:
         from lensfinder.training.calibrate import calibrate
@@ -168,7 +179,8 @@ def run_name(name: str) -> str:
 
 def _published(given, recipe, result) -> bool:
     """Measure the best epoch and put it in place if it is to be; whether it was."""
-    from lensfinder.training.publish import held_sample, publish, put_in_place, remeasure_on
+    from lensfinder.training.answers import answers_on
+    from lensfinder.training.publish import held_sample, publish, put_in_place
 
     candidate = publish(
         recipe,
@@ -178,8 +190,22 @@ def _published(given, recipe, result) -> bool:
         calibration=given.calibration,
         calibration_size=given.calibration_size,
     )
-    again = remeasure_on(held_sample(recipe, given.size))
-    return put_in_place(candidate, given.preset, remeasure=again, replace=given.replace)
+    answers = answers_on(held_sample(recipe, given.size))
+    return put_in_place(candidate, given.preset, answers=answers, replace=given.replace)
+
+
+def _adopted(given) -> bool:
+    """Put a preset from a folder in place if it is to be; whether it was."""
+    from lensfinder.training.answers import answers_on, measured_sample
+    from lensfinder.training.publish import put_in_place
+    from lensfinder.zoo import open_preset
+
+    candidate = open_preset(given.adopt)
+    sample = measured_sample(candidate)
+    answers = None if sample is None else answers_on(sample)
+    return put_in_place(
+        candidate, given.preset, answers=answers, replace=given.replace, record=False
+    )
 
 
 def symmetric(recipe):

@@ -18,6 +18,7 @@ _HOMES = {
     "Preset": "presets",
     "open_preset": "presets",
     "save_preset": "saving",
+    "replace_words": "saving",
     "preset_names": "presets",
     "fetch_preset": "presets",
     "mirror_presets": "presets",

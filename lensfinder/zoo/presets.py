@@ -69,6 +69,11 @@ class Preset:
         return f"Preset({self.name!r}, {self.task}, {self.contract.survey}, {how})"
 
     @property
+    def pins(self) -> dict[str, Pin]:
+        """Size and SHA-256 of each of its files."""
+        return dict(self._pins)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 over the hashes of what decides its answers: its configuration and weights."""
         deciding = sorted(set(self._pins) - {METRICS, CARD})

@@ -14,7 +14,7 @@ from lensfinder.errors import OutputExistsError, PresetError
 from lensfinder.paths import models_dir
 from lensfinder.specs.contract import InputContract
 from lensfinder.zoo import registry, weights
-from lensfinder.zoo.artefacts import pin_of
+from lensfinder.zoo.artefacts import pin_of, read_pinned
 from lensfinder.zoo.preset_files import (
     CARD,
     CONFIG,
@@ -132,6 +132,59 @@ def save_preset(
         table[folder_or_name] = line.model_dump(mode="json")
         _write_json(root / TABLE, dict(sorted(table.items())))
     return Preset(place, pins, pinned=named)
+
+
+def replace_words(preset: Preset, *, metrics: dict, card: str) -> Preset:
+    """Write another card and other figures into a preset; configuration and weights stay.
+
+    Parameters
+    ----------
+    preset : Preset
+        Open; of the package's table or in a folder.
+    metrics : dict
+        Plain numbers and text.
+    card : str
+        Model card, Markdown.
+
+    Returns
+    -------
+    Preset
+        As it is now; pinned anew, if it was pinned.
+
+    Raises
+    ------
+    PresetError
+        If a figure is no finite number, or the preset lies in the cache, where it is what others
+        pinned.
+    UntrustedArtefactError
+        If a file is not what its pin says.
+    """
+    root = models_dir() if preset.pinned else None
+    if preset.pinned and preset.folder.resolve() != (root / preset.name).resolve():
+        raise PresetError(
+            f"{preset.name} lies in {preset.folder}, as it was fetched. Change it where it was "
+            "published."
+        )
+    staging = Path(tempfile.mkdtemp(prefix=f".{preset.folder.name}-", dir=preset.folder.parent))
+    try:
+        for name, pin in preset.pins.items():
+            if name not in (METRICS, CARD):
+                (staging / name).write_bytes(read_pinned(preset.folder / name, pin))
+        _write_json(staging / METRICS, metrics)
+        (staging / CARD).write_text(card, encoding="utf-8")
+        pins = {name: pin_of(staging / name) for name in preset.pins}
+        _write_json(staging / MANIFEST, Manifest(files=pins).model_dump(mode="json"))
+        Preset(staging, pins, pinned=True)
+        staging.chmod(0o755)
+        _replace(staging, preset.folder)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    if root is not None:
+        table = {key: line.model_dump(mode="json") for key, line in read_table(root).items()}
+        table[preset.name]["files"] = Manifest(files=pins).model_dump(mode="json")["files"]
+        _write_json(root / TABLE, dict(sorted(table.items())))
+    return Preset(preset.folder, pins, pinned=preset.pinned)
 
 
 def _new_config(name, model, *, builder, arguments, task, targets, contract, calibration):

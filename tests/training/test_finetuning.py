@@ -77,6 +77,32 @@ def test_a_second_training_starts_where_the_first_did():
     assert not moved(first, values(model))
 
 
+def test_images_are_turned_unless_it_is_refused_or_the_network_does_it():
+    images, y = objects()
+
+    def trained(augment, network_does=False):
+        model = network(augment="quarter" if network_does else "none")
+        tuner = FineTuner(model, "finder", Tuning(batch_size=5, augment=augment))
+        assert (tuner.views is not None) == (augment and not network_does)
+        tuner.fit(images, y, epochs=1, key=1)
+        first = values(model)
+        tuner.fit(images, y, epochs=1, key=1)
+        assert not moved(first, values(model)), "the same views again"
+        return first
+
+    assert moved(trained(True), trained(False))
+    assert not moved(trained(True, True), trained(False, True)), "as it was before"
+
+
+def test_a_modeller_whose_target_cannot_be_turned_sees_images_as_they_are():
+    keras.utils.set_random_seed(3)
+    model = zoo.build("compact_modeller", tiny.contract(), "modeller", widths=(4,), units=4)
+    for targets, turned in ((("theta_E", "e1", "e2"), True), (("theta_E", "phi", "q"), False)):
+        tuner = FineTuner(model, "modeller", Tuning(), targets=targets)
+        assert (tuner.views is not None) is turned
+    assert FineTuner(model, "modeller", Tuning()).views is None
+
+
 def test_other_weights_can_be_started_from():
     model = network()
     first = [array_of(v) for v in model.weights]

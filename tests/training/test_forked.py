@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from lensfinder.errors import DatasetSpecError
-from lensfinder.training import forked, reconstructions
+from lensfinder.errors import ArgumentError, DatasetSpecError
+from lensfinder.evaluate import evaluate
+from lensfinder.tables import read_table
+from lensfinder.training import auditing, forked, reconstructions
 from lensfinder.training.pairs import Pairs, PairSpec, Systems
 from lensfinder.training.publish import put_in_place
 from lensfinder.training.recipe import load_recipe
@@ -35,6 +37,7 @@ class Drawn(Systems):
 @pytest.fixture
 def folder(monkeypatch, tmp_path):
     monkeypatch.setattr(reconstructions, "Systems", Drawn)
+    monkeypatch.setattr(auditing, "Systems", Drawn)
     spec = PairSpec(seed=1, scan=Scan(size=SIZE))
     return make_pairs(spec, tmp_path / "pairs", n=LENSES)
 
@@ -74,10 +77,33 @@ def test_training_measuring_and_reading_back(folder, recipe_file, tmp_path, caps
     wrong = Pairs(**{**vars(pairs), "images": {n: a[::-1] for n, a in pairs.images.items()}})
     assert (forked.classify(preset.load(), wrong).argmax(axis=1) == pairs.label).mean() < 0.7
     # put in place where nothing is, and not again where it is no better than itself
-    assert put_in_place(preset, tmp_path / "placed", remeasure=None)
+    assert put_in_place(preset, tmp_path / "placed", answers=None)
     assert open_preset(tmp_path / "placed").metrics == preset.metrics
-    assert not put_in_place(preset, tmp_path / "placed", remeasure=None)
-    assert "accuracy" in capsys.readouterr().out
+    assert not put_in_place(preset, tmp_path / "placed", answers=None)
+    assert "without an error" in capsys.readouterr().out
+
+    # measured again: the kept lenses of the same seed give the same figures, to the last digit
+    again = evaluate(preset, 9, seed=1, out=tmp_path / "again")
+    assert again["auditor"] == figures["auditor"]
+    assert again["data"] == figures["data"]
+    assert {file.name for file in (tmp_path / "again").iterdir()} == {
+        *("metrics.json", "solutions.ecsv", "confusion.png", "reliability.png"),
+    }
+    table = read_table(tmp_path / "again" / "solutions.ecsv")
+    assert (table["verdict"] == table["true_verdict"]).mean() == figures["auditor"]["accuracy"]
+    np.testing.assert_allclose(table["p_under"] + table["p_correct"] + table["p_over"], 1)
+    stored = evaluate(preset, pairs=folder, seed=1)
+    assert stored["auditor"] == figures["auditor"], "of stored pairs those that were kept apart"
+    # the control: by default other lenses, of a seed that nothing was trained on
+    fresh = evaluate(preset, 9)
+    assert fresh["data"]["pairs"]["seed"] != 1
+    assert fresh["auditor"]["log_loss"] != figures["auditor"]["log_loss"]
+    assert set(fresh["auditor"]["calibration"]) == {"under", "correct", "over"}
+    for given in ({"labels": "x.csv"}, {"population": "x"}, {"threshold": 0.5}):
+        with pytest.raises(ArgumentError, match=f"{next(iter(given))}: An auditor is measured"):
+            evaluate(preset, **given)
+    with pytest.raises(ArgumentError, match="n: Stored pairs"):
+        evaluate(preset, 9, pairs=folder)
 
 
 def test_all_pairs_of_a_lens_go_together():
@@ -98,3 +124,13 @@ def test_an_epoch_is_no_longer_than_the_data(folder, recipe_file):
     assert forked.fitting_epochs(recipe, source).steps_per_epoch == 3 * 32 // 16
     assert len(validation.y) == 3 * 2
     assert validation.y.sum() == len(validation.y)
+
+
+def test_hardly_a_lens_that_can_be_used_ends_the_search(monkeypatch):
+    class Dark(Systems):
+        def pairs(self, index):
+            return None
+
+    monkeypatch.setattr(auditing, "Systems", Dark)
+    with pytest.raises(DatasetSpecError, match="Of 40 lenses of maresca2021"):
+        auditing.draw_pairs(PairSpec(seed=1), 2)

@@ -35,10 +35,43 @@ def test_rates_agree_with_an_independent_code():
     assert_allclose([found[name]["recall"] for name in names], recall)
 
 
+def test_pairs_of_a_lens_are_resampled_together():
+    """All three answers of a lens are right, or all are wrong: there are 100 objects, not 300."""
+    rng = np.random.default_rng(2)
+    lens = np.repeat(np.arange(100), 3)
+    label = np.tile([0, 1, 2], 100)
+    wrong = np.repeat(rng.random(100) < 0.2, 3)
+    probability = np.eye(3)[(label + wrong) % 3]
+    both = [
+        solution_figures(label, probability, lens=group, rng=np.random.default_rng(3))
+        for group in (lens, None)
+    ]
+    share = both[0]["accuracy"]
+    expected = np.sqrt(share * (1 - share) / 100)
+    assert_allclose(both[0]["accuracy_std"], expected, rtol=0.25)  # of 200 draws: 5 %
+    assert_allclose(both[1]["accuracy_std"], expected / np.sqrt(3), rtol=0.25)
+    assert "±" in solution_words(both[0], "pairs")
+    assert both[0]["labels"] == ["under", "correct", "over"]
+
+
+def test_probabilities_that_are_too_sure_are_seen():
+    rng = np.random.default_rng(4)
+    true = rng.dirichlet((1, 1, 1), 3000)
+    label = (rng.random((3000, 1)) > np.cumsum(true, axis=1)).sum(axis=1)
+    good = solution_figures(label, true, rng=np.random.default_rng(5))["calibration"]
+    assert all(found["calibrated"] for found in good.values())
+    sure = true**4 / (true**4).sum(axis=1, keepdims=True)
+    bad = solution_figures(label, sure, rng=np.random.default_rng(5))["calibration"]
+    assert not any(found["calibrated"] for found in bad.values())
+    assert all(len(found["reliability"]) == 15 for found in bad.values())
+
+
 def test_a_class_that_never_comes_has_no_rate():
     found = solution_figures(np.array([0, 1]), np.eye(3)[[0, 1]])
     assert found["over"] == dict(precision=None, precision_std=None, recall=None, recall_std=None)
     assert "| over | - | - |" in solution_words(found, "pairs")
+    found = solution_figures(np.array([0, 1]), np.eye(3)[[0, 1]], rng=np.random.default_rng(1))
+    assert found["calibration"]["over"] is None
     figures = validation_of_solutions(np.eye(3)[[0, 1]], np.eye(3)[[0, 0]])
     assert figures == {"val_accuracy": 0.5, "val_recall_under": 1.0, "val_recall_correct": 0.0}
 

@@ -53,7 +53,13 @@ def test_a_preset_is_replaced_by_a_better_one_alone(tmp_path, capsys):
     better = open_preset(place)
     verdict = better.metrics["before"]
     assert verdict["new"] < verdict["old"]
-    assert (verdict["better"], verdict["measured_again"]) == (True, False)
+    assert (verdict["better"], verdict["threshold"]) == (True, 0.95)
+    assert verdict["probability"] > 0.95
+    # the control: what is compared is what was measured and written, and the error is of the pairs
+    rows = [better.metrics["modeller"]["parameters"][name] for name in ("theta_E", "e1", "e2")]
+    written_down = sum(row["rms"] / row["rms_constant"] for row in rows) / 3
+    assert verdict["new"] == pytest.approx(written_down, rel=1e-5)
+    assert 0 < verdict["error"] < abs(verdict["difference"])
     assert better.metrics["sample_sha256"] == first.metrics["sample_sha256"]
 
     # the old one again: not better, stays in its run folder; both numbers are said
@@ -63,7 +69,8 @@ def test_a_preset_is_replaced_by_a_better_one_alone(tmp_path, capsys):
     assert open_preset(place).metrics == better.metrics
     assert open_preset(tmp_path / "asleep" / "candidate").metrics == first.metrics
     said = capsys.readouterr().out
-    assert "tiny/tiny is not better" in said
+    assert "tiny/tiny is not better beyond chance" in said
+    assert "better with probability 0.000 (0.95 is asked for)" in said
     for number in (verdict["new"], verdict["old"]):
         assert f"{number:.5g}" in said
     kept = json.loads((tmp_path / "asleep" / "comparison.json").read_text())
@@ -74,13 +81,24 @@ def test_a_preset_is_replaced_by_a_better_one_alone(tmp_path, capsys):
     code, _ = run(written(tmp_path, **elsewhere), "elsewhere")
     assert code == zoo.NOT_BETTER
     again = json.loads((tmp_path / "elsewhere" / "comparison.json").read_text())
-    assert again["measured_again"]
     assert again["old"] != kept["old"]
     assert abs(again["old"] / kept["old"] - 1) < 0.5, "other objects of the same kind"
 
     code, _ = run(written(tmp_path, **asleep), "asleep", "--replace")
     assert code == zoo.COMPLETE
     assert open_preset(place).metrics["before"]["better"] is False
+
+    # a folder from elsewhere is judged alike: by the sample that its own figures are of
+    folder = tmp_path / "trained" / "candidate"
+    adopt = ["x", "--preset", str(place), "--adopt"]
+    assert zoo.main([*adopt, str(folder)]) == zoo.COMPLETE
+    assert open_preset(place).metrics["before"]["new"] == pytest.approx(verdict["new"])
+    worse = tmp_path / "asleep" / "candidate"
+    capsys.readouterr()
+    assert zoo.main([*adopt, str(worse)]) == zoo.NOT_BETTER
+    assert "not better beyond chance" in capsys.readouterr().out
+    assert zoo.main([*adopt, str(worse), "--replace"]) == zoo.COMPLETE
+    assert open_preset(place).metrics["modeller"] == first.metrics["modeller"]
 
 
 def test_from_the_main_command_line_with_a_schedule_that_fits(tmp_path, monkeypatch):
