@@ -337,7 +337,7 @@ def _views(model, task, targets) -> Views | None:
     if any(isinstance(layer, JointAugment) for layer in _leaves(model)):
         return None
     if task == "finder":
-        return Views(("p_lens",))
+        return Views()
     try:
         return Views(targets) if targets else None
     except ArchitectureError:

@@ -1,11 +1,7 @@
-"""Training objects turned and mirrored, so that each stored mock is worth several.
+"""A recipe's training objects turned and mirrored, so that each stored mock is worth several.
 
-The sky has no preferred direction: a lens turned by a quarter, or in a mirror, is another lens, and
-its e1, e2 and positions turn with it. A network that is shown each object in one of its eight views
-overfits less; that pays where drawing mocks takes longer than training on them. The views are those
-of `lensfinder.zoo.layers.dihedral`, which a network can also average over when it predicts.
-
-A PSF of the survey that is not round turns with the objects, which no telescope would show.
+A network that is shown each object in one of its eight views overfits less; that pays where drawing
+mocks takes longer than training on them.
 """
 
 from dataclasses import dataclass
@@ -15,6 +11,7 @@ import numpy as np
 
 from lensfinder.errors import ArchitectureError, RecipeError
 from lensfinder.training.sources import Batch
+from lensfinder.training.views import Views
 
 STREAM = 8  # of the random numbers of views, apart from others of the same seed
 
@@ -60,12 +57,10 @@ def turning(recipe) -> tuple[str, ...]:
     RecipeError
         If it is not known how one of them turns.
     """
-    from lensfinder.zoo.layers.dihedral import turned_back
-
     if recipe.task != "modeller":
         return ()
     try:
-        turned_back(recipe.truth_columns, 1, False)
+        Views(recipe.truth_columns)
     except ArchitectureError as error:
         words = str(error).replace("symmetric=False", "turned: false")
         raise RecipeError(f"turned: {words}") from error
@@ -136,22 +131,14 @@ class TurnedSource:
         Batch
             The same objects in the same order.
         """
-        from lensfinder.zoo.layers.dihedral import VIEWS, turned_back
-
         rng = np.random.default_rng((self.seed, STREAM, step))
-        which = rng.integers(len(VIEWS), size=len(batch.y))
-        images = {name: np.empty_like(array) for name, array in batch.images.items()}
-        y = np.array(batch.y)
-        for number, chosen in enumerate(VIEWS):
-            rows = np.flatnonzero(which == number)
-            for name, array in batch.images.items():
-                images[name][rows] = view_of(array[rows], *chosen)
-            if y.ndim > 2:
-                y[rows] = view_of(batch.y[rows], *chosen)
-            elif self.targets:
-                # turned_back is orthogonal: its transpose takes truth to that of the view
-                y[rows] = batch.y[rows] @ turned_back(self.targets, *chosen)
+        images, y = self.views(batch.images, batch.y, rng)
         return Batch(images, y, batch.ids)
+
+    @cached_property
+    def views(self) -> Views:
+        """What turns objects and truth."""
+        return Views(self.targets)
 
 
 @dataclass(frozen=True)
@@ -187,25 +174,3 @@ class TurnedMaker(TurnedSource):
             The objects that follow those of the step before, each in a view.
         """
         return self.turn(self.source.make(simulator, step), step)
-
-
-def view_of(images, turns: int, mirrored: bool) -> np.ndarray:
-    """One of the eight views: `lensfinder.zoo.layers.dihedral.view`, in NumPy.
-
-    Parameters
-    ----------
-    images : array (..., H, H, bands)
-        Row 0 at the bottom, +x right.
-    turns : int
-        Quarter turns, counter-clockwise, 0 to 3.
-    mirrored : bool
-        Whether x changes sign first.
-
-    Returns
-    -------
-    array (..., H, H, bands)
-        The view; it may share memory with `images`.
-    """
-    if mirrored:
-        images = images[..., ::-1, :]
-    return np.rot90(images, turns, axes=(-2, -3))

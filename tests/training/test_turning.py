@@ -11,7 +11,8 @@ from lensfinder.tables import COLUMNS
 from lensfinder.training.card import _training
 from lensfinder.training.loop import train
 from lensfinder.training.sources import Batch, SimulatorSource
-from lensfinder.training.turning import TurnedMaker, turned, turning, view_of
+from lensfinder.training.turning import TurnedMaker, turned, turning
+from lensfinder.training.views import view_of
 from lensfinder.zoo.layers.dihedral import VIEWS, turned_back, view
 
 PARAMETERS = ("x_lens", "y_lens", "e1", "e2", "theta_E")
