@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from lensfinder.errors import PresetError
+from lensfinder.errors import ArgumentError, PresetError
 from lensfinder.posterior import has_posterior
 from lensfinder.training import calibration as fits
 from lensfinder.training.card import measured
-from lensfinder.training.doubt import rescaled
+from lensfinder.training.doubt import add_doubt, rescaled
 from lensfinder.training.evaluation import (
     MockSample,
     Scored,
@@ -25,6 +25,7 @@ from lensfinder.training.spread_calibration import (
     spread_of,
     validation_sample,
 )
+from lensfinder.training.spread_populations import checked, populations_of, samples_of
 from lensfinder.zoo import fixed_predict, open_preset, save_preset
 from lensfinder.zoo.calibration import LEAST_OF_EACH, with_calibration
 from lensfinder.zoo.decoder import with_draws
@@ -124,7 +125,9 @@ def measure_calibrated(model, calibration, sample: MockSample, *, contract) -> d
     return {**figures, "calibration": {**facts, **seen}}
 
 
-def calibrate(name_or_path, place=None, *, method: str = "best", size: int | None = None):
+def calibrate(
+    name_or_path, place=None, *, method: str = "best", size: int | None = None, populations=None
+):
     """Calibrate a preset that exists: fit on its validation mocks, measure on its test mocks again.
 
     Parameters
@@ -137,7 +140,11 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
         Of a finder, see `lensfinder.training.calibration.fit`; a modeller has one way only
         (`lensfinder.training.spread_calibration.fit_spread`).
     size : int or None
-        Number of validation mocks; the preset's by default.
+        Number of validation mocks, of each population; the preset's by default.
+    populations : sequence of str or None
+        Of a modeller: names or files of the populations to calibrate on together; by default that
+        of its validation, and those of the mixture that it was trained on
+        (`lensfinder.training.spread_populations`).
 
     Returns
     -------
@@ -146,6 +153,10 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
 
     Raises
     ------
+    UnknownNameError, SpecError
+        If there is no such population.
+    ArgumentError
+        If a population holds no lenses, mocks of it were trained on, or one is named for a finder.
     PresetError
         If it has no probability and no posterior, or does not say which mocks it was validated and
         measured on, as a preset that was adapted to images.
@@ -167,6 +178,13 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
             f"{preset.name} does not say which mocks it was validated and measured on. Calibrate "
             "it where it was trained: `publish(..., calibration=...)`."
         )
+    if populations is not None:
+        if preset.task == "finder":
+            raise ArgumentError(
+                f"{preset.name} is a finder: its probabilities hold for the prevalence and the "
+                "objects of its own validation mocks. Leave the populations away."
+            )
+        populations = checked(populations)
     names = {field.name for field in dataclasses.fields(MockSample)}
     facts = {key: value for key, value in held.items() if key in names}
     drawn = {key: data[key] for key in (*DRAWN, "plane") if key in data}
@@ -184,26 +202,32 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
             f"{preset.name} is not a finder, and answers without a posterior, so there is nothing "
             "to calibrate. Train one with components: 1, or more."
         )
-    scored = score_mocks(fixed_predict(answering), validation, contract=preset.contract)
+    predict = fixed_predict(answering)
     test = {key: value for key, value in data.items() if key in names}
     test |= {"survey": recipe["survey"], "size": data["n"]}  # a survey's file has its own name
     sample = MockSample(**test)
     if preset.task == "finder":
+        scored = score_mocks(predict, validation, contract=preset.contract)
         label, score = scored.truth["label"], scored.output[:, 0]
         found = fits.fit(label, score, method=method, rng=_folds(method))
         figures = measure_calibrated(model, found, sample, contract=preset.contract)
     else:
+        seen = recipe.get("data", {})
+        chosen = populations or populations_of(seen, validation, sample)
+        samples = samples_of(validation, chosen, seen, other=sample)
+        others = [name for name in chosen if name != sample.population]
+        elsewhere = samples_of(sample, others, seen)
+        scored = [score_mocks(predict, each, contract=preset.contract) for each in samples]
         found = spread_of(scored, preset.targets)
         kept = {"decoder": decoder, "doubt": _doubt(preset, found)}
         found = found.model_copy(update=kept)
-        figures = measure_spread(
-            model, found, sample, contract=preset.contract, targets=preset.targets
-        )
+        about = {"contract": preset.contract, "targets": preset.targets}
+        figures = measure_spread(model, found, sample, elsewhere=elsewhere, **about)
     metrics = {"preset": preset.name, **figures, "sample_sha256": sample.digest()}
     metrics["training"] = trained
     metrics |= {name: preset.metrics[name] for name in KEPT if name in preset.metrics}
     pinned = preset.name if preset.pinned else preset.folder
-    return save_preset(
+    saved = save_preset(
         pinned if place is None else place,
         model,
         builder=preset.config.builder,
@@ -218,13 +242,23 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
         calibration=found,
         overwrite=place is None,
     )
+    if getattr(preset.config.calibration, "doubt", None) is None or found.doubt is not None:
+        return saved
+    asked = metrics.get("doubt", {})
+    asked = {key: asked[key] for key in ("population", "size", "seed") if key in asked}
+    return add_doubt(saved.name if saved.pinned else saved.folder, **asked)
 
 
 def _doubt(preset, found):
-    """The doubt of a modeller behind its new spreads; None if it has none."""
+    """The doubt of a modeller behind its new spreads; None if it has none, or must be fitted anew.
+
+    Log odds linear in the logarithms of spreads take up a constant factor, and no slope.
+    """
     old = preset.config.calibration
     doubt = getattr(old, "doubt", None)
-    return None if doubt is None else rescaled(doubt, preset.targets, old.scales, found.scales)
+    if doubt is None or old.slopes is not None or found.slopes is not None:
+        return None
+    return rescaled(doubt, preset.targets, old.scales, found.scales)
 
 
 def _card(card: str, figures) -> str:
