@@ -8,7 +8,7 @@ from lensfinder.errors import ArgumentError, PresetError
 from lensfinder.posterior import has_posterior
 from lensfinder.training import calibration as fits
 from lensfinder.training.card import measured
-from lensfinder.training.doubt import add_doubt, rescaled
+from lensfinder.training.doubt import doubt_of, rescaled
 from lensfinder.training.evaluation import (
     MockSample,
     Scored,
@@ -185,6 +185,7 @@ def calibrate(
                 "objects of its own validation mocks. Leave the populations away."
             )
         populations = checked(populations)
+    doubted_on = None
     names = {field.name for field in dataclasses.fields(MockSample)}
     facts = {key: value for key, value in held.items() if key in names}
     drawn = {key: data[key] for key in (*DRAWN, "plane") if key in data}
@@ -219,15 +220,17 @@ def calibrate(
         elsewhere = samples_of(sample, others, seen)
         scored = [score_mocks(predict, each, contract=preset.contract) for each in samples]
         found = spread_of(scored, preset.targets)
-        kept = {"decoder": decoder, "doubt": _doubt(preset, found)}
-        found = found.model_copy(update=kept)
+        found = found.model_copy(update={"decoder": decoder})
+        doubt, doubted_on = _doubt(preset, model, found)
+        found = found.model_copy(update={"doubt": doubt})
         about = {"contract": preset.contract, "targets": preset.targets}
         figures = measure_spread(model, found, sample, elsewhere=elsewhere, **about)
     metrics = {"preset": preset.name, **figures, "sample_sha256": sample.digest()}
     metrics["training"] = trained
     metrics |= {name: preset.metrics[name] for name in KEPT if name in preset.metrics}
+    metrics |= {"doubt": doubted_on} if doubted_on else {}
     pinned = preset.name if preset.pinned else preset.folder
-    saved = save_preset(
+    return save_preset(
         pinned if place is None else place,
         model,
         builder=preset.config.builder,
@@ -242,23 +245,22 @@ def calibrate(
         calibration=found,
         overwrite=place is None,
     )
-    if getattr(preset.config.calibration, "doubt", None) is None or found.doubt is not None:
-        return saved
-    asked = metrics.get("doubt", {})
-    asked = {key: asked[key] for key in ("population", "size", "seed") if key in asked}
-    return add_doubt(saved.name if saved.pinned else saved.folder, **asked)
 
 
-def _doubt(preset, found):
-    """The doubt of a modeller behind its new spreads; None if it has none, or must be fitted anew.
+def _doubt(preset, model, found):
+    """The doubt of a modeller behind its new spreads, and what it was fitted on if it was anew.
 
     Log odds linear in the logarithms of spreads take up a constant factor, and no slope.
     """
     old = preset.config.calibration
     doubt = getattr(old, "doubt", None)
-    if doubt is None or old.slopes is not None or found.slopes is not None:
-        return None
-    return rescaled(doubt, preset.targets, old.scales, found.scales)
+    if doubt is None:
+        return None, None
+    if old.slopes is None and found.slopes is None:
+        return rescaled(doubt, preset.targets, old.scales, found.scales), None
+    asked = preset.metrics.get("doubt", {})
+    asked = {key: asked[key] for key in ("population", "size", "seed") if key in asked}
+    return doubt_of(preset, with_calibration(model, found), **asked)
 
 
 def _card(card: str, figures) -> str:

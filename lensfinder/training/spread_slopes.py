@@ -20,6 +20,7 @@ SMOOTH = 0.05  # of the corner of the check function: 5 % of a spread is no matt
 RIDGE = 1e-3  # a weak pull to zero of the standardised slopes: spreads of e1 and e2 go together
 STEEPEST = -0.9  # slope of a spread with itself: at -1 all spreads would come out the same
 ENDS = (0.005, 0.995)  # quantiles of the sample beyond which a factor stays what it is
+LEAST = 500  # lenses of each population: 250 for the six numbers of a target, 250 to judge them
 CLEAR = 2.0  # standard errors by which slopes must win on lenses that they were not fitted on
 
 
@@ -71,9 +72,11 @@ def fit_slopes(posterior: Posterior, truth, groups) -> Slopes | None:
     Returns
     -------
     Slopes or None
-        None if constants are as good for every target.
+        None if constants are as good for every target, or a group has fewer than 500 lenses.
     """
     names, groups = posterior.targets, np.asarray(groups)
+    if np.unique(groups, return_counts=True)[1].min() < LEAST:
+        return None
     shape = tuple(names.index(name) for name in SHAPE) if set(SHAPE) <= set(names) else None
     numbers = answer_numbers(posterior.mean(), posterior.std(), shape, xp=np)
     low, high = np.quantile(numbers, ENDS, axis=0)

@@ -15,7 +15,7 @@ from lensfinder.training.calibrate import calibrate
 from lensfinder.training.doubt import kept, rescaled
 from lensfinder.training.loop import train
 from lensfinder.training.publish import adopt, publish
-from lensfinder.zoo import fixed_predict, open_preset
+from lensfinder.zoo import fixed_predict
 from lensfinder.zoo.calibration import Doubt, Spread
 from lensfinder.zoo.spread_slopes import Slopes
 
@@ -132,14 +132,16 @@ def test_what_is_stored_answers_as_what_was_fitted(preset, monkeypatch, rng):
     monkeypatch.setattr(calibrating, "spread_of", lambda *given: spread)
     refitted = []
 
-    def add_doubt(place, **options):
-        refitted.append(options)
-        return open_preset(place)
+    def doubt_of(preset, model, **options):
+        refitted.append((options, model.get_layer("calibration").slopes))
+        return DOUBT, {**facts, "lenses": 1}
 
-    monkeypatch.setattr(calibrating, "add_doubt", add_doubt)
+    monkeypatch.setattr(calibrating, "doubt_of", doubt_of)
     found = calibrate(doubting.folder)
-    assert refitted == [facts], "its log odds are no longer linear in the new spreads"
-    assert found.config.calibration == spread
+    # its log odds are not linear in the new spreads: fitted anew, behind them
+    assert refitted == [(facts, slopes.weights)]
+    assert found.config.calibration == spread.model_copy(update={"doubt": DOUBT})
+    assert found.metrics["doubt"] == {**facts, "lenses": 1}
     images = {"vis": rng.normal(size=(20, 16, 16, 1)).astype("f4")}
     before, after = (
         Posterior.of(fixed_predict(found.load(calibrated=kind))(images), TARGETS)
