@@ -45,7 +45,8 @@ def fit_spread(posterior: Posterior, truth, *, groups=None) -> Spread:
         Their true parameters.
     groups : array (N,) or None
         The population that each lens is of, to let factors go with the answer where that is better
-        in each of them; by default they are constants.
+        in each of them; by default they are constants. That of the first lens is the one that
+        limits are taken from: in a wider one an image of no lens would not stand out.
 
     Returns
     -------
@@ -87,7 +88,9 @@ def fit_spread(posterior: Posterior, truth, *, groups=None) -> Spread:
                 'The network has not learned it: train longer, or calibrate with "none".'
             )
         scales[i] = np.exp(found.x)
-    limits = np.quantile(said.stretched(scales).std(), RARE, axis=0)
+    std = said.stretched(scales).std()
+    first = slice(None) if groups is None else np.asarray(groups) == groups[0]
+    limits = np.quantile(std[first], RARE, axis=0)
     return Spread(
         scales=tuple(scales.tolist()),
         limits=tuple(limits.tolist()),

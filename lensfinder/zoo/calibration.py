@@ -204,8 +204,8 @@ class Spread(BaseModel):
     slopes : Slopes or None
         How the factors go with the answer; None for constants.
     limits : tuple of float
-        Standard deviation of each target, in its unit, that one lens in a hundred of the sample
-        exceeds: beyond it an image is unlike the lenses of the sample, or too poor to be modelled.
+        Standard deviation of each target, in its unit, that one lens in a hundred of the sample's
+        first population exceeds: beyond it an image is unlike these, or too poor to be modelled.
     objects : int
         Size of the sample that it was fitted on.
     calibrated_on : tuple of CalibratedOn

@@ -124,7 +124,7 @@ def test_what_is_stored_answers_as_what_was_fitted(preset, monkeypatch, rng):
     slopes = Slopes(
         weights=[[0.4, 0, 0], [0, -0.3, 0.2], [0, 0, 0.3]],
         pivots=[-1.0, -1, -1],
-        ranges=[[-20, 2.0]] * 3,
+        ranges=[[-6, 2.0]] * 3,
     )
     spread = Spread(scales=(2, 1, 0.5), limits=(9, 9, 9), objects=120, slopes=slopes)
     facts = {"population": "finder-train", "size": 220, "seed": 7}

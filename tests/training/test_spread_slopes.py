@@ -55,7 +55,8 @@ def test_a_slope_that_is_not_needed_is_not_kept(rng):
     said, truth = said_and_true(rng)
     assert fit_slopes(said, truth, groups_of(said)) is None
     plain, asked = (fit_spread(said, truth, groups=g) for g in (None, groups_of(said)))
-    assert asked == plain
+    assert asked.slopes is None
+    assert asked.scales == plain.scales
 
 
 def test_slopes_must_win_in_every_population(rng):
@@ -90,6 +91,16 @@ def test_a_wider_spread_stays_wider(rng):
         factors = np.exp(found.log_factors(np.zeros((200, 3)), all_stds))[:, k]
         assert (np.diff(std * factors) > 0).all()
         assert factors[0] == factors[1], "beyond the sample the factor stays what it is"
+
+
+def test_limits_are_those_of_the_first_population(rng):
+    said, truth = said_and_true(rng, 1000)
+    wide = np.repeat([1.0, 3.0], 500)[:, None] * np.ones(3)
+    said, truth = said.stretched(wide), said.mean() + wide * (truth - said.mean())
+    found = fit_spread(said, truth, groups=np.repeat(["validation", "wider"], 500))
+    beyond = said.stretched(found.factors(said.mean(), said.std())).std() > found.limits
+    assert_allclose(beyond[:500].mean(axis=0), 0.01, rtol=0, atol=0.003)
+    assert (beyond[500:].mean(axis=0) > 0.1).all()
 
 
 def test_what_is_needed_puts_the_end_of_the_interval_on_the_truth(rng):

@@ -43,6 +43,12 @@ def run(layer, given):
     return keras.ops.convert_to_numpy(layer(given))
 
 
+def traced(layer, given):
+    """Through the graph of a model, as in a preset, whose batch size is not known."""
+    inputs = keras.Input(given.shape[1:])
+    return keras.Model(inputs, layer(inputs)).predict(given, batch_size=32, verbose=0)
+
+
 @pytest.mark.parametrize("components", [1, 3, 16])
 def test_the_layer_does_what_the_configuration_says(components, rng):
     found = Spread.model_validate(SLOPED)
@@ -51,7 +57,9 @@ def test_the_layer_does_what_the_configuration_says(components, rng):
     factors = found.factors(before.mean(), before.std())
     assert np.ptp(factors[:, :2], axis=0).min() > 0.3, "they differ from lens to lens"
     assert np.ptp(factors[:, 2]) == 0
-    after, expected = Posterior.of(run(found.layer(), given), TARGETS), before.stretched(factors)
+    answered = run(found.layer(), given)
+    assert_allclose(traced(found.layer(), given), answered, rtol=1e-5, atol=1e-7)
+    after, expected = Posterior.of(answered, TARGETS), before.stretched(factors)
     assert_allclose(after.mean(), before.mean(), rtol=0, atol=1e-6)  # float32 sums
     assert_allclose(after.std(), before.std() * factors, rtol=2e-5)
     assert_allclose(after.factors, expected.factors, rtol=1e-4, atol=1e-7)

@@ -108,12 +108,13 @@ class SpreadScale(keras.layers.Layer):
         return pack(weight, middle + scales * apart, scales[..., None] * factor)
 
     def _log_factors(self, mean, std):
-        slopes, pivots, (low, high) = (
-            ops.convert_to_tensor(np.asarray(given), mean.dtype)
-            for given in (self.slopes, self.pivots, np.transpose(self.ranges))
+        low, high = np.transpose(self.ranges)
+        slopes, pivots, low, high = (
+            ops.convert_to_tensor(given, mean.dtype)
+            for given in (np.transpose(self.slopes), self.pivots, low, high)
         )
         numbers = ops.clip(answer_numbers(mean, std, self.shape), low, high)
-        return ops.matmul(numbers - pivots, ops.transpose(slopes))
+        return ops.matmul(numbers - pivots, slopes)
 
     def compute_output_shape(self, input_shape):
         return input_shape
