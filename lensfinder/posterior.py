@@ -152,17 +152,27 @@ class Posterior:
 
         Parameters
         ----------
-        scales : array (P,)
-            Factor of each target's spread.
+        scales : array (P,) or (N, P)
+            Factor of each target's spread, the same for all lenses or one for each.
 
         Returns
         -------
         Posterior
             With the same means.
+
+        Raises
+        ------
+        ArgumentError
+            If the factors are of another shape.
         """
         scales, middle = np.asarray(scales, np.float64), self.mean()
+        if scales.shape not in (middle.shape, middle.shape[1:]):
+            raise ArgumentError(
+                f"Factors are of shape {middle.shape[1:]}, or {middle.shape} with one for each "
+                f"lens. Received: {scales.shape}."
+            )
         means = middle + scales * (self.means - middle)
-        return Posterior(self.targets, self.weights, means, scales[:, None] * self.factors)
+        return Posterior(self.targets, self.weights, means, scales[..., None] * self.factors)
 
     # --- numbers ------------------------------------------------------------------------------
     def mean(self) -> np.ndarray:

@@ -93,6 +93,20 @@ def test_parts_of_a_posterior(rng):
     assert_allclose(wide.std(), posterior.std() * [2, 1, 0.5], rtol=1e-12)
 
 
+def test_each_lens_may_be_stretched_by_factors_of_its_own(rng):
+    posterior = Posterior.of(answers(rng), TARGETS)
+    factors = rng.uniform(0.5, 2, (len(posterior), 3))
+    found = posterior.stretched(factors)
+    assert_allclose(found.mean(), posterior.mean(), rtol=0, atol=1e-12)
+    assert_allclose(found.std(), posterior.std() * factors, rtol=1e-12)
+    for i in (0, 3):
+        alone = posterior.rows([i]).stretched(factors[i])
+        assert_allclose(found.rows([i]).covariance(), alone.covariance(), rtol=1e-12)
+    for shape in ((len(posterior) + 1, 3), (len(posterior),), ()):
+        with pytest.raises(ArgumentError, match="one for each"):
+            posterior.stretched(np.ones(shape))
+
+
 def test_columns_name_every_parameter_and_know_no_neighbours(rng):
     given = answers(rng, rows=700)
     given[5] = np.nan

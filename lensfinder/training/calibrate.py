@@ -4,12 +4,12 @@ import dataclasses
 
 import numpy as np
 
-from lensfinder.errors import PresetError
+from lensfinder.errors import ArgumentError, PresetError
 from lensfinder.posterior import has_posterior
 from lensfinder.training import calibration as fits
 from lensfinder.training.answers import measured_sample
 from lensfinder.training.card import measured
-from lensfinder.training.doubt import rescaled
+from lensfinder.training.doubt import doubt_of, rescaled
 from lensfinder.training.evaluation import (
     MockSample,
     Scored,
@@ -27,6 +27,7 @@ from lensfinder.training.spread_calibration import (
     spread_of,
     validation_sample,
 )
+from lensfinder.training.spread_populations import checked, populations_of, samples_of
 from lensfinder.zoo import fixed_predict, open_preset, save_preset
 from lensfinder.zoo.calibration import LEAST_OF_EACH, with_calibration
 from lensfinder.zoo.decoder import with_draws
@@ -126,7 +127,9 @@ def measure_calibrated(model, calibration, sample: MockSample, *, contract) -> d
     return {**figures, "calibration": {**facts, **seen}}
 
 
-def calibrate(name_or_path, place=None, *, method: str = "best", size: int | None = None):
+def calibrate(
+    name_or_path, place=None, *, method: str = "best", size: int | None = None, populations=None
+):
     """Calibrate a preset that exists: fit on its validation mocks, measure on its test mocks again.
 
     Parameters
@@ -139,7 +142,11 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
         Of a finder, see `lensfinder.training.calibration.fit`; a modeller has one way only
         (`lensfinder.training.spread_calibration.fit_spread`).
     size : int or None
-        Number of validation mocks; the preset's by default.
+        Number of validation mocks, of each population; the preset's by default.
+    populations : sequence of str or None
+        Of a modeller: names or files of the populations to calibrate on together; by default that
+        of its validation, and those of the mixture that it was trained on
+        (`lensfinder.training.spread_populations`).
 
     Returns
     -------
@@ -148,6 +155,10 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
 
     Raises
     ------
+    UnknownNameError, SpecError
+        If there is no such population.
+    ArgumentError
+        If a population holds no lenses, mocks of it were trained on, or one is named for a finder.
     PresetError
         If it has no probability and no posterior, or does not say which mocks it was validated and
         measured on, as a preset that was adapted to images.
@@ -169,6 +180,14 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
             f"{preset.name} does not say which mocks it was validated and measured on. Calibrate "
             "it where it was trained: `publish(..., calibration=...)`."
         )
+    if populations is not None:
+        if preset.task == "finder":
+            raise ArgumentError(
+                f"{preset.name} is a finder: its probabilities hold for the prevalence and the "
+                "objects of its own validation mocks. Leave the populations away."
+            )
+        populations = checked(populations)
+    doubted_on = None
     names = {field.name for field in dataclasses.fields(MockSample)}
     facts = {key: value for key, value in held.items() if key in names}
     drawn = {key: data[key] for key in (*DRAWN, "plane") if key in data}
@@ -186,21 +205,29 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
             f"{preset.name} is not a finder, and answers without a posterior, so there is nothing "
             "to calibrate. Train one with components: 1, or more."
         )
-    scored = score_mocks(fixed_predict(answering), validation, contract=preset.contract)
+    predict = fixed_predict(answering)
     if preset.task == "finder":
+        scored = score_mocks(predict, validation, contract=preset.contract)
         label, score = scored.truth["label"], scored.output[:, 0]
         found = fits.fit(label, score, method=method, rng=_folds(method))
         figures = measure_calibrated(model, found, sample, contract=preset.contract)
     else:
+        seen = recipe.get("data", {})
+        chosen = populations or populations_of(seen, validation, sample)
+        samples = samples_of(validation, chosen, seen, other=sample)
+        others = [name for name in chosen if name != sample.population]
+        elsewhere = samples_of(sample, others, seen)
+        scored = [score_mocks(predict, each, contract=preset.contract) for each in samples]
         found = spread_of(scored, preset.targets)
-        kept = {"decoder": decoder, "doubt": _doubt(preset, found)}
-        found = found.model_copy(update=kept)
-        figures = measure_spread(
-            model, found, sample, contract=preset.contract, targets=preset.targets
-        )
+        found = found.model_copy(update={"decoder": decoder})
+        doubt, doubted_on = _doubt(preset, model, found)
+        found = found.model_copy(update={"doubt": doubt})
+        about = {"contract": preset.contract, "targets": preset.targets}
+        figures = measure_spread(model, found, sample, elsewhere=elsewhere, **about)
     metrics = {"preset": preset.name, **figures, "sample_sha256": sample.digest()}
     metrics["training"] = trained
     metrics |= {name: preset.metrics[name] for name in KEPT if name in preset.metrics}
+    metrics |= {"doubt": doubted_on} if doubted_on else {}
     metrics["reproduce"] = command(metrics)
     pinned = preset.name if preset.pinned else preset.folder
     return save_preset(
@@ -220,11 +247,20 @@ def calibrate(name_or_path, place=None, *, method: str = "best", size: int | Non
     )
 
 
-def _doubt(preset, found):
-    """The doubt of a modeller behind its new spreads; None if it has none."""
+def _doubt(preset, model, found):
+    """The doubt of a modeller behind its new spreads, and what it was fitted on if it was anew.
+
+    Log odds linear in the logarithms of spreads take up a constant factor, and no slope.
+    """
     old = preset.config.calibration
     doubt = getattr(old, "doubt", None)
-    return None if doubt is None else rescaled(doubt, preset.targets, old.scales, found.scales)
+    if doubt is None:
+        return None, None
+    if old.slopes is None and found.slopes is None:
+        return rescaled(doubt, preset.targets, old.scales, found.scales), None
+    asked = preset.metrics.get("doubt", {})
+    asked = {key: asked[key] for key in ("population", "size", "seed") if key in asked}
+    return doubt_of(preset, with_calibration(model, found), **asked)
 
 
 def _card(card: str, figures) -> str:

@@ -258,16 +258,7 @@ def calibration_words(facts) -> str:
     """
     before, after = facts["before"], facts["after"]
     if facts["kind"] == "spread":
-        factors = ", ".join(
-            f"{name} by {scale:.3f} (68 % intervals held {before[name]:.3f} before, {held:.3f} "
-            "after)"
-            for scale, (name, held) in zip(facts["scales"], after.items(), strict=True)
-        )
-        return (
-            "## Calibration\n\n"
-            f"Spreads are calibrated on {facts['objects']:,} validation lenses, and multiplied: "
-            f"{factors}, on the test mocks."
-        )
+        return _spread_words(facts)
     holds = (
         f"{facts['prevalence']:.3f} of them lenses: it is the probability for objects of which so "
         "many are lenses. `find --prevalence 0.001` gives it for a survey with one in a thousand. "
@@ -288,6 +279,36 @@ def calibration_words(facts) -> str:
         f"after {by_chance}, log loss {before['log_loss']:.4f} before, {after['log_loss']:.4f} "
         "after."
     )
+
+
+def _spread_words(facts):
+    before, after = facts["before"], facts["after"]
+    factors = ", ".join(
+        f"{name} by {scale:.3f} (68 % intervals held {before[name]:.3f} before, {held:.3f} after)"
+        for scale, (name, held) in zip(facts["scales"], after.items(), strict=True)
+    )
+    used = facts.get("calibrated_on", ())
+    parts = [f"{each['objects']:,} of `{each['population']}`" for each in used]
+    of = f" ({', '.join(parts)})" if parts else ""
+    words = "and multiplied"
+    if facts.get("slopes"):
+        words = "and multiplied by factors that go with the answer, at its median values"
+    text = (
+        "## Calibration\n\n"
+        f"Spreads are calibrated on {facts['objects']:,} validation lenses{of}, {words}: "
+        f"{factors}, on the test mocks."
+    )
+    lines = [
+        "| test mocks of | parameter | truths within 50 %, before and after | 68 % | 95 % |",
+        "|---|---|---|---|---|",
+    ]
+    for each in facts.get("populations", ()):
+        for name, held in each["after"].items():
+            raw = each["before"][name]
+            shown = " | ".join(f"{raw[level]:.3f}, {x:.3f}" for level, x in held.items())
+            lines.append(f"| `{each['population']}` ({each['objects']:,}) | {name} | {shown} |")
+    several = len(facts.get("populations", ())) > 1  # of one, the table below says the same
+    return text + "\n\n" + "\n".join(lines) if several else text
 
 
 def _modeller(found, data):

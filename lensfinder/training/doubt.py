@@ -152,6 +152,39 @@ def add_doubt(name_or_path, place=None, *, population=POPULATION, size=SIZE, see
             f"{preset.name} has no calibrated posterior. Train one with components: 1 or more, and "
             "calibrate it first."
         )
+    doubt, facts = doubt_of(preset, model, population=population, size=size, seed=seed)
+    return kept(preset, doubt, place, facts=facts)
+
+
+def doubt_of(preset, model, *, population=POPULATION, size=SIZE, seed=SEED):
+    """Fit the doubt of a network on mocks of its survey.
+
+    Parameters
+    ----------
+    preset : Preset
+        What the network is of.
+    model : keras.Model
+        The network, with the spreads it will have.
+    population : str
+        Mocks of lenses and of others.
+    size : int
+        How many.
+    seed : int
+        Of the mocks.
+
+    Returns
+    -------
+    doubt : Doubt
+        The fit.
+    facts : dict
+        What it was fitted on, for ``metrics.json``.
+
+    Raises
+    ------
+    MetricError
+        If there are too few lenses or others, or the targets are not an Einstein radius and an
+        ellipticity.
+    """
     data = preset.metrics.get("data", {})  # drawn as the images of its own validation were
     drawn = {key: data[key] for key in (*DRAWN, "plane") if key in data}
     sample = MockSample(preset.contract.survey, population, size, seed, **drawn)
@@ -159,8 +192,7 @@ def add_doubt(name_or_path, place=None, *, population=POPULATION, size=SIZE, see
     label = np.asarray(scored.truth["label"]) > 0
     kinds = np.where(label, "lens", np.asarray(scored.truth["class"]).astype(str))
     doubt = fit_doubt(Posterior.of(scored.output, preset.targets), kinds)
-    facts = {**dataclasses.asdict(sample), "lenses": doubt.lenses, "others": doubt.others}
-    return kept(preset, doubt, place, facts=facts)
+    return doubt, {**dataclasses.asdict(sample), "lenses": doubt.lenses, "others": doubt.others}
 
 
 def kept(preset, doubt: Doubt, place=None, *, facts=None):

@@ -14,6 +14,7 @@ from lensfinder.training.recipe_data import DRAWN
 from lensfinder.training.reproduce import command
 from lensfinder.training.run_folder import RunFolder
 from lensfinder.training.spread_calibration import measure_spread, spread_on_validation
+from lensfinder.training.spread_populations import populations_of, samples_of
 from lensfinder.zoo import fixed_predict, open_preset, preset_names, save_preset
 from lensfinder.zoo.cost import trainable_parameters
 
@@ -34,7 +35,8 @@ def publish(
 
     What is measured is the network as read back from the files, so a rounding to float16 is in the
     figures. A finder is calibrated on its validation sample first; its figures are those of the
-    calibrated probabilities, with the calibration error before and after.
+    calibrated probabilities, with the calibration error before and after. A modeller's posteriors
+    are, on the populations that it was trained for (`lensfinder.training.spread_populations`).
 
     Parameters
     ----------
@@ -97,9 +99,17 @@ def publish(
         measured = measure_calibrated(model, fitted, sample, contract=draft.contract)
     elif recipe.task == "modeller":
         about = {"targets": draft.targets}
+        data, held = _held(recipe.data.model_dump(mode="json")), recipe.validation
+        names = () if held is None else populations_of(data, held, sample)
         if calibration != "none":
-            fitted = spread_on_validation(recipe, model, size=calibration_size, **about)
-        measured = measure_spread(model, fitted, sample, contract=draft.contract, **about)
+            fitted = spread_on_validation(
+                recipe, model, size=calibration_size, populations=names, data=data, **about
+            )
+        others = [name for name in names if name != sample.population]
+        elsewhere = samples_of(sample, others, data)
+        measured = measure_spread(
+            model, fitted, sample, contract=draft.contract, elsewhere=elsewhere, **about
+        )
     else:
         measured = measure(
             fixed_predict(model),

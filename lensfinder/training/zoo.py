@@ -7,8 +7,9 @@ of the best epoch are measured on fresh mocks of the recipe's test sample. They 
 preset if they beat the one that is there on those mocks, beyond chance: both answer about them, and
 the new one must be better with a probability of 0.95 over resampled mocks; or with ``--replace``;
 else they stay in the run folder, as ``candidate``. ``--adopt FOLDER`` does the same with a preset
-that was trained elsewhere. ``--calibrate`` fits the calibration of a preset that is there already,
-and ``--card`` writes its card anew, from its figures.
+that was trained elsewhere. ``--calibrate`` fits the calibration of a preset that is there already;
+of a modeller on as many mocks of each population of the mixture that it was trained on, or of those
+that ``--calibrate-on`` names. ``--card`` writes its card anew, from its figures.
 """
 
 import argparse
@@ -79,7 +80,16 @@ def parser(prog: str = "python -m lensfinder.training.zoo") -> argparse.Argument
     found.add_argument(
         "--card", action="store_true", help="no training: write the card of the preset NAME anew"
     )
-    found.add_argument("--calibration-size", type=int, help="validation mocks to calibrate on")
+    found.add_argument(
+        "--calibrate-on",
+        nargs="+",
+        metavar="POPULATION",
+        help="with --calibrate: the populations that the spreads of a modeller are to be right on, "
+        "instead of those it was trained for",
+    )
+    found.add_argument(
+        "--calibration-size", type=int, help="validation mocks to calibrate on, of each population"
+    )
     found.add_argument(
         "--adopt",
         type=Path,
@@ -106,6 +116,8 @@ def main(arguments=None) -> int:
     given = asked.parse_args(arguments)
     if given.fit_schedule and given.minutes is None:
         asked.error("--fit-schedule needs --minutes.")
+    if given.calibrate_on and not given.calibrate:
+        asked.error("--calibrate-on goes with --calibrate.")
     from lensfinder.paths import quiet_tensorflow
 
     quiet_tensorflow()
@@ -121,7 +133,11 @@ def main(arguments=None) -> int:
 
         print(
             calibrate(
-                given.name, given.preset, method=given.calibration, size=given.calibration_size
+                given.name,
+                given.preset,
+                method=given.calibration,
+                size=given.calibration_size,
+                populations=given.calibrate_on,
             )
         )
         return COMPLETE

@@ -16,6 +16,7 @@ from lensfinder.zoo.decoder import Decoder, with_draws
 from lensfinder.zoo.layers.logit_map import LOWEST, NEAREST, LogitMap
 from lensfinder.zoo.layers.posterior_head import outputs_of
 from lensfinder.zoo.layers.spread_scale import SpreadScale
+from lensfinder.zoo.spread_slopes import LARGEST, CalibratedOn, Slopes
 
 LAYER = "calibration"
 # of either class, to fit a temperature and a bias on: ten of the rarer one for each parameter, as
@@ -200,11 +201,15 @@ class Spread(BaseModel):
     ----------
     scales : tuple of float
         Factors, in the order of the targets; above 1 for a network that is too sure of itself.
+    slopes : Slopes or None
+        How the factors go with the answer; None for constants.
     limits : tuple of float
-        Standard deviation of each target, in its unit, that one lens in a hundred of the sample
-        exceeds: beyond it an image is unlike the lenses of the sample, or too poor to be modelled.
+        Standard deviation of each target, in its unit, that one lens in a hundred of the sample's
+        first population exceeds: beyond it an image is unlike these, or too poor to be modelled.
     objects : int
         Size of the sample that it was fitted on.
+    calibrated_on : tuple of CalibratedOn
+        What that sample was; empty if it was the validation objects alone.
     doubt : Doubt or None
         What tells answers to images of no lens, if it was fitted (`lensfinder.training.doubt`).
     decoder : Decoder or None
@@ -220,13 +225,15 @@ class Spread(BaseModel):
     )
     limits: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1, max_length=64)
     objects: int = Field(ge=2)
+    slopes: Slopes | None = None
+    calibrated_on: tuple[CalibratedOn, ...] = Field(default=(), max_length=64)
     doubt: Doubt | None = None
     decoder: Decoder | None = None
 
     @model_serializer(mode="wrap")
     def _plain(self, handler):  # presets that have none are written as they always were
-        optional = ("doubt", "decoder")
-        return {k: v for k, v in handler(self).items() if k not in optional or v is not None}
+        optional = ("slopes", "calibrated_on", "doubt", "decoder")
+        return {k: v for k, v in handler(self).items() if k not in optional or v}
 
     @model_validator(mode="after")
     def _pairs(self):
@@ -234,7 +241,30 @@ class Spread(BaseModel):
             raise ValueError("scales and limits must pair up")
         if self.decoder is not None and len(self.decoder.noise) != len(self.scales):
             raise ValueError("scales and the decoder's noise must pair up")
+        if self.slopes is not None:
+            if len(self.slopes.weights) != len(self.scales):
+                raise ValueError("scales and slopes must pair up")
+            if (np.abs(np.log(self.scales)) + self.slopes.largest()).max() > np.log(LARGEST):
+                raise ValueError(f"no factor may be beyond {LARGEST:g} or its inverse")
         return self
+
+    def factors(self, mean, std) -> np.ndarray:
+        """What the spreads of answers are multiplied with; what the layer does, in float64.
+
+        Parameters
+        ----------
+        mean, std : array (N, P)
+            Of the posteriors without calibration, in the targets' units.
+
+        Returns
+        -------
+        array (P,) or (N, P)
+            Factors, for `lensfinder.posterior.Posterior.stretched`; one for each lens if they go
+            with the answer.
+        """
+        if self.slopes is None:
+            return np.array(self.scales)
+        return np.array(self.scales) * np.exp(self.slopes.log_factors(mean, std))
 
     def layer(self) -> SpreadScale:
         """The Keras layer that does it.
@@ -244,7 +274,9 @@ class Spread(BaseModel):
         SpreadScale
             Without weights.
         """
-        return SpreadScale(self.scales, name=LAYER, dtype="float32")
+        found = self.slopes
+        tilt = () if found is None else (found.weights, found.pivots, found.ranges, found.shape)
+        return SpreadScale(self.scales, *tilt, name=LAYER, dtype="float32")
 
 
 Calibration = Annotated[Temperature | Isotonic | Spread, Field(discriminator="kind")]

@@ -118,6 +118,9 @@ def read_config(content: bytes) -> PresetConfig:
             raise PresetError(f"{len(config.targets)} targets have not {len(scales)} spreads")
         if getattr(config.calibration, "doubt", None) and not set(SHAPE) <= set(config.targets):
             raise PresetError(f"a doubt is told by {', '.join(SHAPE)}, which are no targets here")
+        places = getattr(getattr(config.calibration, "slopes", None), "shape", None)
+        if places is not None and tuple(config.targets[i] for i in places) != SHAPE:
+            raise PresetError(f"slopes go with {', '.join(SHAPE)}, which are in other places here")
     except (ValidationError, LensfinderError, RecursionError) as error:
         raise UntrustedArtefactError(f"{CONFIG} is not a preset's: {error}") from error
     return config

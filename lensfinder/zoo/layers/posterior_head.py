@@ -74,7 +74,8 @@ def unpack(answers, count: int):
     """
     before = ops.shape(answers)[:-1]
     each = 1 + count + triangle_size(count)
-    parts = ops.reshape(answers[..., count:], (*before, -1, each))
+    components = (answers.shape[-1] - count) // each  # -1 would leave it open where the batch is
+    parts = ops.reshape(answers[..., count:], (*before, components, each))
     # a constant matrix puts every entry in its place: no scatter, the same on all backends
     rows, columns = np.tril_indices(count)
     places = np.zeros((len(rows), count * count), np.float32)
