@@ -167,10 +167,7 @@ class Posterior:
         """
         scales, middle = np.asarray(scales, np.float64), self.mean()
         if scales.shape not in (middle.shape, middle.shape[1:]):
-            raise ArgumentError(
-                f"Factors are of shape {middle.shape[1:]}, or {middle.shape} with one for each "
-                f"lens. Received: {scales.shape}."
-            )
+            raise ArgumentError(f"Factors are one for each target. Received: {scales.shape}.")
         means = middle + scales * (self.means - middle)
         return Posterior(self.targets, self.weights, means, scales[..., None] * self.factors)
 
@@ -265,8 +262,7 @@ class Posterior:
         apart = np.asarray(values, np.float64) - self.means
         white = np.linalg.solve(self.factors, apart[..., None])[..., 0]
         size = np.log(np.diagonal(self.factors, axis1=-2, axis2=-1)).sum(axis=-1)
-        count = len(self.targets)
-        parts = -0.5 * (white**2).sum(axis=-1) - size - 0.5 * count * np.log(2 * np.pi)
+        parts = -0.5 * ((white**2).sum(axis=-1) + len(self.targets) * np.log(2 * np.pi)) - size
         return logsumexp(parts, axis=0, b=self.weights)
 
     def sample(self, count: int, *, rng) -> np.ndarray:
@@ -287,8 +283,7 @@ class Posterior:
         lenses = np.arange(len(self))
         of = _members(self.weights, rng.random((count, len(self))))
         noise = rng.standard_normal((count, len(self), len(self.targets)))
-        steps = np.einsum("cnpq,cnq->cnp", self.factors[of, lenses], noise)
-        return self.means[of, lenses] + steps
+        return self.means[of, lenses] + np.einsum("cnpq,cnq->cnp", self.factors[of, lenses], noise)
 
     def _sizes(self):
         return np.sqrt((self.factors**2).sum(axis=-1))
