@@ -302,15 +302,14 @@ class Posterior:
             warnings.simplefilter("ignore", DeprecationWarning)  # of what it imports, not of ours
             import tensorflow_probability as tfp
 
-            kinds = tfp.distributions  # imported here, too
+            kinds = tfp.distributions
+            normal = kinds.MultivariateNormalTriL  # the first attribute asked for imports them all
         if len(self.weights) == 1:
-            return kinds.MultivariateNormalTriL(self.means[0], self.factors[0])
+            return normal(self.means[0], self.factors[0])
         weights, means, factors = (
             np.moveaxis(part, 0, 1) for part in (self.weights, self.means, self.factors)
         )
-        return kinds.MixtureSameFamily(
-            kinds.Categorical(probs=weights), kinds.MultivariateNormalTriL(means, factors)
-        )
+        return kinds.MixtureSameFamily(kinds.Categorical(probs=weights), normal(means, factors))
 
     def columns(self) -> dict[str, np.ndarray]:
         """Columns of a table: standard deviation and quantiles of every parameter, and of q, phi.
