@@ -75,7 +75,9 @@ BEST = "hjy-vis-repeated-alternative"  # the paper's best cell, which ours chang
 FRESH, STORED = "ours", "ours, stored mocks"
 CLIPPED, STEADY = "ours, the paper's clipping", "ours, one learning rate"
 THEIRS, SMOOTH = "ours, the paper's network", "ours, no fine structure"
-# what is taken back: small network, fine structure, fresh mocks, arcsinh stretch, cosine schedule
+STARTED = "ours, stored mocks of VIS, from a finder"
+# what is taken back: small network, fine structure, fresh mocks, arcsinh stretch, cosine schedule;
+# both groups of bands and the random start
 ABLATIONS = {
     FRESH: set(),
     SMOOTH: {"fine"},
@@ -83,7 +85,11 @@ ABLATIONS = {
     STORED: {"fresh"},
     CLIPPED: {"stretch"},
     STEADY: {"schedule"},
+    STARTED: {"fresh", "two groups", "random start"},
 }
+# what STARTED starts from, as the paper starts from ImageNet: a finder of this zoo that has seen a
+# million other mocks of VIS; its rate is the one that `lensfinder adapt` has for that
+BASE, BASE_RATE = "compact-finder/euclid-wide-vis", 3e-4
 
 
 SCALES = {
@@ -99,7 +105,7 @@ SCALES = {
         ("none", "alternative"),
         (5, 3),  # without clipping the paper learns nothing in 50 epochs: less time goes into that
         4,
-        (FRESH, SMOOTH, STORED, THEIRS),
+        (FRESH, SMOOTH, STORED, STARTED, THEIRS),
         48_000,
         20_000,
     ),
@@ -322,9 +328,11 @@ def our_recipe(taken_back, scale, imagenet=None) -> Recipe:
         if "fine" not in taken_back:
             arguments["fine_structure"] = True
         plain["network"] = {"name": "compact_finder", "arguments": arguments}
+    if "random start" in taken_back:
+        plain |= {"groups": ["vis"], "start": BASE}
     if "schedule" not in taken_back:  # a short training has little room to warm up
         warm = min(20, steps * epochs // 10)
-        peak = plain["schedule"]["learning_rate"]
+        peak = BASE_RATE if plain["start"] else plain["schedule"]["learning_rate"]
         plain["schedule"] = {"kind": "cosine", "peak": peak, "floor": 1e-6, "warmup_steps": warm}
     return Recipe.model_validate(plain)
 

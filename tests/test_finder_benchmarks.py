@@ -11,6 +11,7 @@ import pytest
 
 from lensfinder.data import Labelled
 from lensfinder.errors import ArgumentError
+from lensfinder.zoo import open_preset
 from tests import tiny
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -84,7 +85,16 @@ def test_each_ablation_takes_one_choice_back(script):
         bench.STORED: {"network", "epochs", "steps_per_epoch"},  # which augments
         bench.CLIPPED: {"network"},
         bench.STEADY: {"schedule"},
+        bench.STARTED: {"network", "epochs", "steps_per_epoch", "groups", "start", "schedule"},
     }
+    started = plain[bench.STARTED]
+    assert started["network"] == plain[bench.STORED]["network"]
+    assert started["groups"] == ["vis"]
+    base = open_preset(started["start"])  # whose weights must fit
+    assert (
+        base.config.arguments["fine_structure"] == started["network"]["arguments"]["fine_structure"]
+    )
+    assert base.contract.groups[0].bands == ("VIS",)
     paper = bench.paper_recipe(bench.BEST, scale).model_dump(mode="json")
     theirs = plain[bench.THEIRS]["network"]
     assert theirs["name"] == paper["network"]["name"]
@@ -97,9 +107,9 @@ def test_each_ablation_takes_one_choice_back(script):
     assert scale.fresh_for_theirs <= bench.training_objects(scale) * scale.epochs
     passes = [
         bench.SCALES["cpu"].batch_size * plain[name]["steps_per_epoch"] * plain[name]["epochs"]
-        for name in (bench.FRESH, bench.STORED)
+        for name in (bench.FRESH, bench.STORED, bench.STARTED)
     ]
-    assert passes == pytest.approx([scale.fresh, scale.fresh], rel=0.01)
+    assert passes == pytest.approx([scale.fresh] * 3, rel=0.01)
 
 
 def test_cells_grow_into_a_result_of_the_same_mocks_alone(script, tmp_path):

@@ -9,12 +9,13 @@ from lensfinder import zoo
 from lensfinder.data.labelled import Labelled, check_labels
 from lensfinder.data.manifest import file_sha256
 from lensfinder.data.splits import split_of
-from lensfinder.errors import ArchitectureError, LabelError
+from lensfinder.errors import LabelError
 from lensfinder.training.adaptation_calibration import calibrated
 from lensfinder.training.finetuning import FineTuner, recalibrate
 from lensfinder.training.run_folder import versions
 from lensfinder.training.scores import before_and_after, finder_figures, modeller_figures
-from lensfinder.zoo.weights import array_of, weight_table
+from lensfinder.training.starting import copy_weights
+from lensfinder.zoo.weights import array_of
 
 LEAST = 4  # objects of each class (of a modeller: twice that): below, none can be held out
 SHARES = (0.7, 0.15, 0.15)  # to train on, to stop by, to measure on, where there are many
@@ -162,16 +163,7 @@ def for_contract(base, contract):
     terms = base.config
     targets = None if base.task == "finder" else base.targets
     model = zoo.build(terms.builder, contract, base.task, targets=targets, **terms.arguments)
-    old, new = weight_table(base.load(calibrated=False)), weight_table(model)
-    shapes = [{name: tuple(v.shape) for name, v in table.items()} for table in (old, new)]
-    if shapes[0] != shapes[1]:
-        odd = sorted(set(shapes[0].items()) ^ set(shapes[1].items()))[:3]
-        raise ArchitectureError(
-            f"The weights of {base.name} do not fit this input; first differences: {odd}. "
-            "Map a band to each of the base's bands."
-        )
-    for name, variable in new.items():
-        variable.assign(array_of(old[name]))
+    copy_weights(base, model, remedy="Map a band to each of the base's bands.")
     return model
 
 

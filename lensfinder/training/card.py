@@ -126,15 +126,16 @@ def _inputs(recipe):
 def _training(recipe, training):
     source = _source(recipe.data, training["recipe"]["data"])
     source += ", each as one of its eight views, drawn anew each time" if recipe.turned else ""
+    began = f" It began with the weights of `{recipe.start}`." if recipe.start else ""
     early = "" if training["finished"] else f" (of {recipe.epochs} in the recipe: stopped early)"
     return [
         "## Training\n\n"
         f"Architecture `{recipe.network.name}`, {training['parameters']:,} parameters. "
         f"{training['objects']:,} objects ({source}) in {training['steps']:,} steps of "
         f"{recipe.batch_size}; {recipe.optimizer.name}, {recipe.schedule.kind} learning rate, loss "
-        f"`{recipe.loss.name}`. Epoch {training['best_epoch']} of {training['epochs']}{early}, the "
-        "one of the lowest validation loss, was kept. Weights are stored as "
-        f"{training['stored_as']}; figures are of the stored weights.{_views(recipe)}"
+        f"`{recipe.loss.name}`.{began} Epoch {training['best_epoch']} of "
+        f"{training['epochs']}{early}, the one of the lowest validation loss, was kept. Weights "
+        f"are stored as {training['stored_as']}; figures are of the stored weights.{_views(recipe)}"
         f"{_look_alikes(recipe, training['recipe']['data'])}"
     ]
 

@@ -32,8 +32,9 @@ from lensfinder.training.recipe import load_recipe
 from lensfinder.training.run_folder import RunFolder, Stopwatch, differences, versions
 from lensfinder.training.scores import validation_figures
 from lensfinder.training.sources import make_source, validation_objects
+from lensfinder.training.starting import begin_from
 from lensfinder.training.turning import turned
-from lensfinder.zoo import fixed_predict
+from lensfinder.zoo import fixed_predict, open_preset
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,8 @@ def _resolved(recipe, source, validation) -> dict:
     import keras
 
     resolved = {**recipe.resolved(), "backend": keras.backend.backend()}
+    if recipe.start is not None:
+        resolved["start"] = open_preset(recipe.start).fingerprint
     for name, given in (("source", source), ("validation", validation)):
         fingerprint = getattr(given, "fingerprint", None)
         if fingerprint is not None:
@@ -190,8 +193,10 @@ class _Training:
         )
         if checkpoint is None:
             self.run.write_config(self.resolved, {**self._versions(), "device": device_words()})
+            begun = begin_from(self.model, self.recipe)
             seen = adapt_network(self.model, self.recipe, self.source)
-            self.say(f"begin: {self.recipe.preset}; preprocessing adapted to {seen} objects")
+            words = f"; {begun}" if begun else ""
+            self.say(f"begin: {self.recipe.preset}{words}; preprocessing adapted to {seen} objects")
             return
         restore(self.model, checkpoint.arrays)
         self.best = checkpoint.best

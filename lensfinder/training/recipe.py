@@ -29,7 +29,7 @@ from lensfinder.training.recipe_parts import Constant, Cosine, Named, Stepped, T
 TASKS = ("finder", "modeller", "cleaner", "auditor")
 MEMORIES = 5  # lengths of its memory after which an average has forgotten where it began (e^-5)
 # keys that are resolved only where they are given: a training begun before they existed continues
-LATER = ("bands", "stop_after", "cleaning", "frame", "turned", "ema", "precision")
+LATER = ("bands", "stop_after", "cleaning", "frame", "turned", "start", "ema", "precision")
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
@@ -50,6 +50,9 @@ class Recipe(BaseModel):
         Of an auditor: pixels along each side of the source and residual images it is shown.
     network : Named
         Builder of the zoo and its arguments (preprocessing and augmentation among them).
+    start : str or None
+        Preset whose weights training begins with, instead of random ones: the same network, for the
+        same answers (`lensfinder.training.starting`).
     data : Mocks, Shards, Mixture or Arrays
         What it is trained on.
     turned : bool
@@ -93,6 +96,7 @@ class Recipe(BaseModel):
     cleaning: Cleaning | None = None
     frame: int | None = Field(default=None, ge=16, le=512)
     network: Named
+    start: str | None = None
     data: Annotated[Mocks | Shards | Mixture | Arrays, Field(discriminator="kind")]
     turned: bool = False
     adapt_size: int = Field(default=2048, ge=1, le=1_000_000)
