@@ -327,9 +327,10 @@ def our_recipe(taken_back, scale, imagenet=None) -> Recipe:
         arguments = {"stretch": stretch, "augment": augment}
         if "fine" not in taken_back:
             arguments["fine_structure"] = True
+        if "random start" in taken_back:
+            plain |= {"groups": ["vis"], "start": BASE}
+            arguments["observing"] = True  # as its base
         plain["network"] = {"name": "compact_finder", "arguments": arguments}
-    if "random start" in taken_back:
-        plain |= {"groups": ["vis"], "start": BASE}
     if "schedule" not in taken_back:  # a short training has little room to warm up
         warm = min(20, steps * epochs // 10)
         peak = BASE_RATE if plain["start"] else plain["schedule"]["learning_rate"]
