@@ -1,7 +1,7 @@
 """A recipe's training objects turned and mirrored, so that each stored mock is worth several.
 
-A network that is shown each object in one of its eight views overfits less; that pays where drawing
-mocks takes longer than training on them.
+It is meant for mocks that are stored and seen several times, because drawing new ones takes as long
+as training on them; `benchmarks/turned.py` measures what it buys.
 """
 
 from dataclasses import dataclass
