@@ -90,15 +90,15 @@ DOORS = {
         python_only={"out", "source", "validation", "listener"},
         options_only={
             *("output", "folds", "objects", "shards", "procedure", "split_by", "presets"),
-            *("zoo", "fit_schedule", "precision", "replace"),
+            *("zoo", "fit_schedule", "precision", "replace", "calibration"),
         },
     ),
     "adapt": Door(
         "lensfinder.adapt",
         python_only={"view", "tuning", "fitting", "validation", "test", "note"},
         options_only={
-            *("field", "resize", "layers", "learning_rate", "batch_norm", "epochs", "seed"),
-            *FITTING,
+            *("field", "resize", "layers", "learning_rate", "batch_norm", "epochs", "augment"),
+            *("seed", *FITTING),
         },
     ),
 }
