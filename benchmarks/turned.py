@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from _resumed import measure, parser
-from scaling import ERRORS, Scale, WholePasses, batches_per_pass, of_budget
+from scaling import ERRORS, Scale, batches_per_pass, of_budget, source_of
 
 from lensfinder.data.manifest import MANIFEST
 from lensfinder.simulate import simulate
@@ -23,7 +23,6 @@ from lensfinder.training.loop import train
 from lensfinder.training.publish import held_sample
 from lensfinder.training.recipe import Recipe, load_recipe
 from lensfinder.training.run_folder import Stopwatch
-from lensfinder.training.sources import make_source
 from lensfinder.zoo import fixed_predict
 
 SEED = 20_310_800  # of the stored mocks and of error bars
@@ -66,7 +65,7 @@ def run(work, options) -> dict | None:
                 return None
             folder = work / name / words.replace(" ", "-").replace(",", "")
             result = train(
-                recipe, folder, minutes=left, source=passes(recipe), listener=PrintListener()
+                recipe, folder, minutes=left, source=source_of(recipe), listener=PrintListener()
             )
             if not result.finished:
                 return None
@@ -103,13 +102,6 @@ def arms(name, size, shards) -> dict[str, Recipe]:
         TURNED: Recipe.model_validate({**stored, "turned": True}),
         FRESH: fresh,
     }
-
-
-def passes(recipe):
-    """Stored mocks in whole passes; None for fresh ones."""
-    if recipe.data.kind != "shards":
-        return None
-    return WholePasses(make_source(recipe), recipe.steps_per_epoch, batches_per_pass(recipe))
 
 
 def judged(recipes, results) -> dict:
