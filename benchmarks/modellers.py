@@ -1,0 +1,135 @@
+"""Modellers of one survey beside each other: their errors in every bin of theta_E and of S/N.
+
+The first preset is what the others are compared with, such as the default of an earlier version. All
+are shown the same mocks, once of lenses whose mass follows their light, once of others whose mass
+does not; the ratio of two errors is therefore known better than either.
+"""
+
+import argparse
+
+import numpy as np
+from _result import write_result
+
+from lensfinder.errors import LensfinderError
+from lensfinder.training.evaluation import MockSample, lenses_of, score_mocks
+from lensfinder.training.parameter_bins import bins_along
+from lensfinder.training.parameters import parameter_table
+from lensfinder.zoo import fixed_predict, open_preset
+
+PRESETS = (
+    "compact-modeller/euclid-vis",
+    "six-layer-cnn/euclid-vis",
+    "compact-modeller/euclid-vis-posterior",
+)
+POPULATIONS = ("pearson2019-test", "lenses-apart")
+TARGETS = ("theta_E", "e1", "e2")
+SHOWN = ("theta_E", "ellipticity", "orientation")
+AXES = {"theta_E": "theta_E", "snr": "S/N"}
+SEED = 20_310_900  # of no preset's training, validation or test
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--presets", nargs="+", default=list(PRESETS), help="the first: before")
+    parser.add_argument("--populations", nargs="+", default=list(POPULATIONS))
+    parser.add_argument("--mocks", type=int, default=10_000, help="of each population")
+    parser.add_argument("--folder", default=None, help="where the result goes")
+    options = parser.parse_args()
+    try:
+        figures = run(options)
+    except LensfinderError as error:
+        raise SystemExit(f"{type(error).__name__}: {error}") from error
+    print(f"\n{markdown(figures)}\n")
+    write_result("modellers", figures, seed=SEED, folder=options.folder)
+
+
+def run(options) -> dict:
+    """Figures of every preset on every population."""
+    presets = [open_preset(name) for name in options.presets]
+    contract = presets[0].contract
+    for preset in presets:
+        if preset.contract != contract or tuple(preset.targets) != TARGETS:
+            raise SystemExit(
+                f"{preset.name} is shown other images than {presets[0].name}, or answers something "
+                "else. Name modellers of one survey."
+            )
+    predicts = [fixed_predict(preset.load()) for preset in presets]
+
+    def together(images):
+        return np.concatenate([predict(images)[:, : len(TARGETS)] for predict in predicts], axis=1)
+
+    found = {}
+    for population in options.populations:
+        sample = MockSample(contract.survey, population, options.mocks, SEED)
+        scored = score_mocks(together, sample, contract=contract)
+        truth, output = lenses_of(scored)
+        answers = dict(zip(options.presets, np.split(output, len(presets), axis=1), strict=True))
+        found[population] = {"data": scored.data, **compared(truth, answers)}
+    return {"populations": found, "before": options.presets[0]}
+
+
+def compared(truth, answers) -> dict:
+    """Errors of every preset, whole and in bins, with the ratio to the first one's."""
+    true = {name: np.asarray(truth[name], float) for name in TARGETS}
+    table, first = {}, None
+    for preset, output in answers.items():
+        predicted = {name: output[:, k].astype(float) for k, name in enumerate(TARGETS)}
+        # the same resampling for all, so that their errors can be compared
+        both = {"rng": np.random.default_rng(SEED)}
+        whole = slim(parameter_table(true, predicted, **both, draws=100))
+        by = {
+            axis: [{**line, "parameters": slim(line["parameters"])} for line in lines]
+            for axis, lines in bins_along(truth, true, predicted, **both).items()
+        }
+        table[preset] = {"parameters": whole, "bins": by}
+        first = first or table[preset]
+        table[preset]["over_before"] = {
+            "all": over(whole, first["parameters"]),
+            **{
+                axis: [
+                    over(new["parameters"], old["parameters"])
+                    for new, old in zip(lines, first["bins"][axis], strict=True)
+                ]
+                for axis, lines in by.items()
+            },
+        }
+    return {"presets": table}
+
+
+def slim(parameters) -> dict:
+    """RMS of each parameter, and its error."""
+    return {
+        name: {key: round(float(values[key]), 5) for key in ("rms", "rms_std")}
+        for name, values in parameters.items()
+    }
+
+
+def over(new, old) -> dict:
+    """Errors as multiples of others."""
+    return {name: round(new[name]["rms"] / old[name]["rms"], 4) for name in SHOWN}
+
+
+def markdown(figures) -> str:
+    """A table for each population and axis."""
+    lines = []
+    for population, found in figures["populations"].items():
+        for axis, words in AXES.items():
+            medians = [
+                line["median"] for line in next(iter(found["presets"].values()))["bins"][axis]
+            ]
+            shown = " | ".join(f"{words} {value:.3g}" for value in medians)
+            lines += ["", f"{population}, RMS:", "", f"| preset | | all | {shown} |"]
+            lines.append("|" + "---|" * (len(medians) + 3))
+            for preset, values in found["presets"].items():
+                for name in SHOWN:
+                    cells = [
+                        values["parameters"][name],
+                        *(line["parameters"][name] for line in values["bins"][axis]),
+                    ]
+                    shown = " | ".join(f"{cell['rms']:.3f}" for cell in cells)
+                    lines.append(f"| {preset} | {name} | {shown} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
