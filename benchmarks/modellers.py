@@ -1,8 +1,8 @@
 """Modellers of one survey beside each other: their errors in every bin of theta_E and of S/N.
 
-The first preset is what the others are compared with, such as the default of an earlier version. All
-are shown the same mocks, once of lenses whose mass follows their light, once of others whose mass
-does not; the ratio of two errors is therefore known better than either.
+The first preset is what the others are compared with, such as the default of an earlier version.
+All are shown the same mocks, once of lenses whose mass follows their light, once of others whose
+mass does not; the ratio of two errors is therefore known better than either.
 """
 
 import argparse
