@@ -252,6 +252,8 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
         export(table, to="coolest", output=tmp_path / "a.json")
     with pytest.raises(ArgumentError, match="is written to .json"):
         export(table, to="coolest", output=tmp_path / "a.txt")
+    with pytest.raises(ArgumentError, match="cannot be negative. Received: -4 and 0"):
+        export(table, to="coolest", output=tmp_path / "a", sigma={"theta_E": 0.1}, draws=-4)
     table["theta_E"] = -1.0
     with pytest.raises(ArgumentError, match="None of 2 rows"):
         export(table, to="coolest", output=tmp_path)
