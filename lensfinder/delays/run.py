@@ -72,8 +72,8 @@ def delays(
     position_error : float
         Standard deviation of observed image positions, per axis [arcsec].
     date : str or None
-        When the observed image was seen (ISO); with it the others get a date. The column
-        ``date_obs`` goes before it.
+        When the observed image was seen (ISO, UTC if it names a time zone); with it the others
+        get a date. The column ``date_obs`` goes before it.
     orientation : lensfinder.lensing.Orientation or None
         How the images lie on the sky. Without it there is no east and north.
     overwrite : bool
@@ -246,11 +246,13 @@ def _date(text):
     if not text:
         return None
     try:
-        return datetime.datetime.fromisoformat(str(text)).replace(tzinfo=None)
+        found = datetime.datetime.fromisoformat(str(text))
     except ValueError as error:
         raise ArgumentError(
             f"A date is written as 2026-03-01 or 2026-03-01T05:30. Received: {text!r}. Correct it."
         ) from error
+    # dates are written without a zone: one that was given is brought to UTC
+    return found.astimezone(datetime.UTC).replace(tzinfo=None) if found.tzinfo else found
 
 
 def _later(date, days):

@@ -200,6 +200,12 @@ def test_bad_rows_keep_their_place():
     assert first["theta"]["message"] == "the Einstein radius is not positive"
 
 
+def test_a_time_zone_is_brought_to_utc():
+    found = delays(table(), **Z, date="2026-03-01T23:30-08:00")
+    assert found["date"][0] == "2026-03-02T07:30"
+    assert delays(table(), **Z, date="2026-03-01T23:30")["date"][0] == "2026-03-01T23:30"
+
+
 def test_positions_that_are_no_images_are_said_to_be_none():
     lens = {key: values[0] for key, values in LENS.items()}
     images = image_positions(0.05, 0.0, **lens)
