@@ -250,6 +250,7 @@ SYSTEM_STATUS = FlagSet(
         Flag(512, "count_differs", "truth and prediction give different numbers of images"),
         Flag(1024, "no_partner", "the other table has no row of this id"),
         Flag(2048, "bad_slope", "the slope of the mass is not between 1 and 3"),
+        Flag(4096, "not_an_image", "the lens makes no image near an observed position"),
     ),
 )
 

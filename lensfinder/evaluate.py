@@ -90,8 +90,8 @@ def evaluate(
     PresetError
         If the preset does not say which population it is for, and none is given.
     ArgumentError
-        If images come without labels or labels without images, mocks are asked for beside them, or
-        something is given that does not go with the preset's task.
+        If images come without labels or labels without images, mocks are asked for beside them or
+        fewer than one, or something is given that does not go with the preset's task.
     DataFormatError
         If the table of labels is not one, or no table is written in the format.
     InputContractError
@@ -103,6 +103,8 @@ def evaluate(
     """
     preset = preset if isinstance(preset, Preset) else open_preset(preset)
     place = None if out is None else Path(out)
+    if n is not None and n < 1:
+        raise ArgumentError(f"Something must be measured on. Received: n={n}. Ask for 1 or more.")
     if pairs is not None and preset.task != "auditor":
         raise ArgumentError(
             f"{preset.name} is a {preset.task}: pairs are an auditor's. Leave them."

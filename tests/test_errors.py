@@ -88,6 +88,7 @@ def test_bits_of_systems_never_change():
         "count_differs": 512,
         "no_partner": 1024,
         "bad_slope": 2048,
+        "not_an_image": 4096,
     }
     assert errors.SYSTEM_STATUS.as_dict() == published
 

@@ -155,6 +155,9 @@ def test_what_does_not_go_together_is_refused(place, tmp_path):
         evaluate(preset, 100, **given)
     with pytest.raises(ArgumentError, match="mocks fit as they are"):
         evaluate(preset, resample=True)
+    for none in (0, -5):
+        with pytest.raises(ArgumentError, match="Ask for 1 or more"):
+            evaluate(preset, none, population="no-such-population")
     with pytest.raises(DataFormatError, match="Tables are written as"):
         evaluate(preset, **given, out=tmp_path / "out", table="xlsx")
     (tmp_path / "other.csv").write_text("id,label\nx,1\ny,0\n")

@@ -5,7 +5,13 @@ import math
 
 import numpy as np
 
-from lensfinder.delays.solve import FEWEST, has_source, solve_systems, spread_systems
+from lensfinder.delays.solve import (
+    FEWEST,
+    has_source,
+    not_images,
+    solve_systems,
+    spread_systems,
+)
 from lensfinder.errors import SYSTEM_STATUS, ArgumentError
 from lensfinder.lensing.cosmology import distances
 from lensfinder.lensing.delays import image_kinds
@@ -18,6 +24,7 @@ DRAWS = 1000
 LETTERS = "ABCDEFGH"
 _FATAL = ("bad_input", "missing_value", "bad_theta_E", "bad_ellipticity", "bad_shear", "no_source")
 _UNSURE = ("x_image", "y_image", "mu", "delay")
+_OTHER = 0.5  # Einstein radii between an observed position and what is another image
 _FAR = 1e6  # days: beyond it a date means nothing
 
 
@@ -65,8 +72,8 @@ def delays(
     position_error : float
         Standard deviation of observed image positions, per axis [arcsec].
     date : str or None
-        When the observed image was seen (ISO); with it the others get a date. The column
-        ``date_obs`` goes before it.
+        When the observed image was seen (ISO, UTC if it names a time zone); with it the others
+        get a date. The column ``date_obs`` goes before it.
     orientation : lensfinder.lensing.Orientation or None
         How the images lie on the sky. Without it there is no east and north.
     overwrite : bool
@@ -111,6 +118,9 @@ def delays(
     rows = np.flatnonzero((bits & fatal) == 0)
     solution = solve_systems(lenses, rows, measure)
     bits[rows[solution.images.count < 2]] |= SYSTEM_STATUS["single_image"]
+    far = _OTHER * lenses.values["theta_E"][rows]
+    elsewhere = not_images(solution.images, lenses.x_obs[rows], lenses.y_obs[rows], far)
+    bits[rows[elsewhere]] |= SYSTEM_STATUS["not_an_image"]
     posterior = read_posterior(posterior)
     spread = None
     uncertain = bool(lenses.spread) or posterior is not None or position_error > 0.0
@@ -236,11 +246,13 @@ def _date(text):
     if not text:
         return None
     try:
-        return datetime.datetime.fromisoformat(str(text)).replace(tzinfo=None)
+        found = datetime.datetime.fromisoformat(str(text))
     except ValueError as error:
         raise ArgumentError(
             f"A date is written as 2026-03-01 or 2026-03-01T05:30. Received: {text!r}. Correct it."
         ) from error
+    # dates are written without a zone: one that was given is brought to UTC
+    return found.astimezone(datetime.UTC).replace(tzinfo=None) if found.tzinfo else found
 
 
 def _later(date, days):

@@ -197,6 +197,31 @@ def nearest_image(images: ImagePositions, x_obs, y_obs) -> np.ndarray:
     return np.where(np.isfinite(x_obs).any(axis=1), np.argmin(gap, axis=1), -1)
 
 
+def not_images(images: ImagePositions, x_obs, y_obs, far) -> np.ndarray:
+    """Whether an observed position is no image of the lens.
+
+    One position is an image of any lens, but for the middle of the lens; several are images of one
+    source in a lens that fits them.
+
+    Parameters
+    ----------
+    images : ImagePositions
+        Images of R systems.
+    x_obs, y_obs : numpy.ndarray, (R, n)
+        Observed positions [arcsec]; NaN where there is none.
+    far : numpy.ndarray, (R,)
+        Distance [arcsec] from which on an image is another one.
+
+    Returns
+    -------
+    numpy.ndarray of bool, (R,)
+        Whether one or more of them have no image so near.
+    """
+    gap = np.hypot(x_obs[:, :, None] - images.x[:, None], y_obs[:, :, None] - images.y[:, None])
+    near = (gap < np.asarray(far)[:, None, None]).any(axis=2)
+    return (np.isfinite(x_obs + y_obs) & ~near).any(axis=1)
+
+
 def _sources(values, x_obs, y_obs):
     """The source of each system: from its observed images, or as given."""
     x_src, y_src = source_of_images(x_obs, y_obs, **lens_arguments(values))

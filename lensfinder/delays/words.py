@@ -18,7 +18,7 @@ def describe(table) -> list[str]:
         north where the orientation of the image is known, else along +x and +y of the image.
     """
     starts = [i for i, name in enumerate(table["image"]) if name in ("", "A")]
-    ends = [*starts[1:], len(table)]
+    ends = [*starts[1:], len(table)][: len(starts)]
     return [_system(table[first:end]) for first, end in zip(starts, ends, strict=True)]
 
 

@@ -70,6 +70,8 @@ def document(lens) -> dict:
     -------
     dict
         Ready for JSON. The source galaxy has a redshift and no light: add the profile of your fit.
+        A redshift that is not known is half that of the source or twice that of the lens, else 0.5
+        and 1.
     """
     numbers = {name: i for i, name in enumerate(lens.parameters)}
 
@@ -100,23 +102,30 @@ def document(lens) -> dict:
     if "slope" in lens.parameters:
         profile, mass["slope"] = _POWER_LAW, prior("slope")
     shear = {"gamma_1": prior("gamma_1"), "gamma_2": prior("gamma_2")}
+    near, far = _planes(lens.z_lens, lens.z_src)
     galaxies = {
         "lens": _model(
             _GALAXY,
             {
-                "redshift": _redshift(lens.z_lens, 0.5),
+                "redshift": _redshift(near),
                 "mass": _model(profile, mass),
                 "shear": _model(_SHEAR, shear),
             },
         ),
-        "source": _model(_GALAXY, {"redshift": _redshift(lens.z_src, 1.0)}, kind="instance"),
+        "source": _model(_GALAXY, {"redshift": _redshift(far)}, kind="instance"),
     }
     return _collection({"galaxies": _collection(galaxies)})
 
 
-def _redshift(value, otherwise):
-    # PyAutoLens needs one to order the planes; the deflection does not depend on it.
-    return {"type": "Constant", "value": otherwise if value is None else value}
+def _planes(near, far):
+    # PyAutoLens needs both to order the planes; the deflection does not depend on them, as long as
+    # the source is behind the lens.
+    near = 0.5 * (1.0 if far is None else far) if near is None else near
+    return near, max(1.0, 2.0 * near) if far is None else far
+
+
+def _redshift(value):
+    return {"type": "Constant", "value": value}
 
 
 def _model(path, arguments, kind="model"):

@@ -19,7 +19,7 @@ from lensfinder.tables.lenses import open_table, read_lenses
 
 DRAWS = 4000
 _FEWEST = 20
-_FATAL = ("bad_input", "missing_value", "bad_theta_E", "bad_ellipticity", "bad_shear")
+_FATAL = ("bad_input", "missing_value", "bad_theta_E", "bad_ellipticity", "bad_shear", "bad_slope")
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._+-]+")
 
 
@@ -103,7 +103,8 @@ def export(
         A ``.json`` file for one lens (lenstronomy: also ``.py``, and for any number of lenses), or
         a folder, which gets one file per lens, named by its id.
     z_lens, z_src : float or None
-        Redshifts of all rows, in place of the columns. They may be unknown.
+        Redshifts of all rows, in place of the columns. They may be unknown; a lens whose source is
+        known not to be behind it is not written.
     cosmology : str, astropy.cosmology.FLRW or Distances
         What a COOLEST file names.
     posterior : None, path, mapping or Covariance
@@ -138,6 +139,7 @@ def export(
     lenses = read_lenses(table, z_lens=z_lens, z_src=z_src, sigma=sigma, slopes=True)
     fatal = sum(SYSTEM_STATUS[name] for name in _FATAL)
     bits = lenses.bits & fatal
+    bits |= np.where(_known_redshifts(lenses), lenses.bits & SYSTEM_STATUS["bad_redshift"], 0)
     rows = np.flatnonzero(bits == 0)
     if not len(rows):
         raise ArgumentError(
@@ -165,6 +167,13 @@ def export(
         "message": message,
     }
     return build_table(columns, {"verb": "export", "to": to})
+
+
+def _known_redshifts(lenses):
+    """Whether both redshifts of a row are known: what is not known may stay so."""
+    unknown = np.full(len(lenses), np.nan)
+    near, far = (lenses.values.get(name, unknown) for name in ("z_lens", "z_src"))
+    return (near >= 0) & (far >= 0)
 
 
 def _files(to, target, output, ids, rows):

@@ -65,6 +65,27 @@ class Catalogue:
         row = self.rows.get(identity)
         return None if row is None else self.files[row]
 
+    def check_ids(self, identities) -> None:
+        """Whether the catalogue is about these objects, or at least about one of them.
+
+        Parameters
+        ----------
+        identities : iterable of str
+            Ids of all objects that were read.
+
+        Raises
+        ------
+        ArgumentError
+            If it has rows and none of them has such an id.
+        """
+        identities = list(identities)
+        if self.rows and identities and not self.rows.keys() & set(identities):
+            raise ArgumentError(
+                f"The catalogue has none of the {len(identities)} objects, such as "
+                f"{identities[0]!r}; its first id is {next(iter(self.rows))!r}. Name its rows like "
+                "the cutouts, or leave the catalogue out."
+            )
+
 
 def open_catalogue(table, names) -> Catalogue:
     """Read a catalogue.
@@ -85,7 +106,7 @@ def open_catalogue(table, names) -> Catalogue:
     Raises
     ------
     ArgumentError
-        If it has no column ``id``, or one id twice.
+        If it has no column ``id``, or one id twice, or none of the columns that are taken.
     DataFormatError
         If the file cannot be read, or a column holds no numbers.
     """
@@ -102,6 +123,12 @@ def open_catalogue(table, names) -> Catalogue:
     if len(rows) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
         raise ArgumentError(f"The catalogue holds {twice!r} twice. Keep one row per id.")
+    known = ("psf", *names)
+    if not set(known) & set(table.colnames):
+        raise ArgumentError(
+            f"The catalogue has none of the columns {', '.join(known)}. Received: "
+            f"{', '.join(table.colnames)}. Rename its columns, or leave it out."
+        )
     numbers = {name: _numbers(table, name) for name in names if name in table.colnames}
     files: tuple = (None,) * len(ids)
     if "psf" in table.colnames:

@@ -109,6 +109,8 @@ def read_galaxies(
         If none can be used.
     UnknownNameError
         If the survey has no band of `band_map`.
+    ArgumentError
+        If the catalogue is not one, or is about other galaxies.
     """
     table = open_catalogue(catalogue, COLUMNS)
     theirs = bands_taken([band.name for band in survey.bands], band_map)
@@ -116,16 +118,17 @@ def read_galaxies(
         lenses = read_cutouts(lenses, layout=layout, bands=tuple(dict.fromkeys(theirs.values())))
     fit = _Fit(survey, settings, theirs, assume or Assume(), resample, max_bad_fraction, psf_scale)
     found = Galaxies(images={group.name: [] for group in survey.groups})
-    taken = set()
+    taken = {}  # in order
     for cutout in lenses:
         if cutout.id in taken:
             found.refused.append((cutout.id, "twice", "another cutout has the same id"))
             continue
-        taken.add(cutout.id)
+        taken[cutout.id] = True
         try:
             fit.add(found, cutout, table)
         except LensfinderError as error:
             found.refused.append((cutout.id, getattr(error, "status", "unusable"), str(error)))
+    table.check_ids(taken)
     if not len(found):
         first = f" The first: {found.refused[0][0]}: {found.refused[0][2]}" if found.refused else ""
         raise SimulationError(

@@ -148,7 +148,8 @@ def read_sources(
     SimulationError
         If no stamp can be used.
     ArgumentError
-        If a library is described as if it were files.
+        If a library is described as if it were files, or the catalogue is not one or is about other
+        sources.
     """
     if isinstance(sources, str) and sources in SOURCE_LIBRARIES:
         told = dict(catalogue=catalogue, layout=layout, band_map=band_map or None)
@@ -173,6 +174,7 @@ def read_sources(
         except LensfinderError as error:
             problems.append(error)
             refused.append((cutout.id, getattr(error, "status", "unusable"), str(error)))
+    table.check_ids(row[0] for row in (*kept, *refused))
     if not kept:
         if problems and isinstance(problems[0], MissingBandError | UnitError):
             raise problems[0]

@@ -94,8 +94,12 @@ def draw_lenses(lenses: Lenses, rows, *, n: int = 1000, seed: int = 0, posterior
     Raises
     ------
     ArgumentError
-        If the posterior does not fit the table.
+        If the posterior does not fit the table, or draws or seed are negative.
     """
+    if n < 0 or seed < 0:
+        raise ArgumentError(
+            f"Draws and their seed cannot be negative. Received: {n} and {seed}. Give 0 or more."
+        )
     posterior = _checked(posterior, lenses)
     given = posterior if isinstance(posterior, Mapping) else {}
     if given:

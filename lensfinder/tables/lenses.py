@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from astropy.io.ascii import convert_numpy
 from astropy.table import Table
 
 from lensfinder.errors import SYSTEM_STATUS, ArgumentError, DataFormatError, UnitError
@@ -148,7 +149,8 @@ def open_table(table) -> Table:
         raise DataFormatError(f"There is no table {path}. Check the name of the file.")
     try:
         if path.suffix.lower() == ".csv":
-            return Table.read(path, format="ascii.csv")
+            # a name is no number: 0007 keeps its zeros
+            return Table.read(path, format="ascii.csv", converters={"id": [convert_numpy(str)]})
         return read_table(path)
     except DataFormatError:
         raise

@@ -200,6 +200,31 @@ def test_bad_rows_keep_their_place():
     assert first["theta"]["message"] == "the Einstein radius is not positive"
 
 
+def test_a_time_zone_is_brought_to_utc():
+    found = delays(table(), **Z, date="2026-03-01T23:30-08:00")
+    assert found["date"][0] == "2026-03-02T07:30"
+    assert delays(table(), **Z, date="2026-03-01T23:30")["date"][0] == "2026-03-01T23:30"
+
+
+def test_positions_that_are_no_images_are_said_to_be_none():
+    lens = {key: values[0] for key, values in LENS.items()}
+    images = image_positions(0.05, 0.0, **lens)
+    pairs = {  # two observed positions: both right, one 0.1 arcsec off, one wrong; and the middle
+        "right": (images.x[0], images.y[0], images.x[2], images.y[2]),
+        "near": (images.x[0], images.y[0], images.x[2] + 0.1, images.y[2]),
+        "wrong": (images.x[0], images.y[0], -0.2, 3.5),
+        "middle": (0.0, 0.0, np.nan, np.nan),
+        "one": (images.x[1], images.y[1], np.nan, np.nan),
+    }
+    seen = Table({"id": list(pairs), **{k: np.full(len(pairs), v) for k, v in lens.items()}})
+    for k, name in enumerate(("x_obs", "y_obs", "x_obs_2", "y_obs_2")):
+        seen[name] = [pair[k] for pair in pairs.values()]
+    found = delays(seen, **Z)
+    wrong = set(found["id"][found["status"] == "not_an_image"])
+    assert wrong == {"wrong", "middle"}
+    assert set(found["status"]) == {"ok", "not_an_image"}
+
+
 def test_what_cannot_be_computed_is_refused():
     with pytest.raises(ArgumentError, match="both redshifts"):
         delays(table())
@@ -207,6 +232,8 @@ def test_what_cannot_be_computed_is_refused():
         delays(Table(LENS), **Z)
     with pytest.raises(ArgumentError, match="cannot be negative"):
         delays(table(), **Z, draws=-1)
+    with pytest.raises(ArgumentError, match="seed cannot be negative"):
+        delays(table(theta_E_std=[0.1, 0.1]), **Z, seed=-1)
     curved = LambdaCDM(H0=70, Om0=0.3, Ode0=0.5)
     with pytest.raises(SpecError, match="flat"):
         delays(table(), **Z, cosmology=curved)

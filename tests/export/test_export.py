@@ -193,6 +193,25 @@ def test_priors_are_as_wide_as_the_posterior(tmp_path):
     assert_allclose([cosine, sine], Ellipticity.from_axis_ratio(0.7, 0.4).to_lenstronomy())
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, (0.5, 1.0)),
+        ({"z_lens": 1.2}, (1.2, 2.4)),
+        ({"z_lens": 0.3}, (0.3, 1.0)),
+        ({"z_src": 0.4}, (0.2, 0.4)),
+        (Z, (0.5, 1.5)),
+    ],
+)
+def test_pyautolens_is_told_of_a_source_behind_the_lens(given, expected, tmp_path):
+    table = Table({"theta_E": [1.2], "q": [0.7], "phi": [0.4]})
+    export(table, to="pyautolens", output=tmp_path / "a.json", **given)
+    model = json.loads((tmp_path / "a.json").read_text("utf-8"))
+    galaxies = model["arguments"]["galaxies"]["arguments"]
+    found = [galaxies[name]["arguments"]["redshift"]["value"] for name in ("lens", "source")]
+    assert found == pytest.approx(expected)
+
+
 # --- files ----------------------------------------------------------------------------------------
 def test_a_folder_has_a_file_per_lens(tmp_path):
     table = Table({"id": ["a/b", "a b", "ok"], "theta_E": [1.0, 1.1, -1.0]})
@@ -215,6 +234,16 @@ def test_ids_cannot_leave_the_folder(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_lens_is_written_that_cannot_be(target, tmp_path):
+    table = Table({"id": ["ok", "steep", "flat", "front"], "theta_E": [1.0] * 4})
+    table["q"], table["phi"], table["slope"] = 0.8, 0.1, [2.1, 3.5, 0.5, 2.0]
+    table["z_lens"], table["z_src"] = [-99.0, 0.5, 0.5, 2.0], 1.5  # -99: not known
+    done = export(table, to=target, output=tmp_path)
+    assert done["status"].tolist() == ["ok", "bad_slope", "bad_slope", "bad_redshift"]
+    assert [path.name for path in tmp_path.iterdir()] == ["ok.json"]
+
+
 def test_what_cannot_be_exported_is_refused(tmp_path):
     table = Table({"theta_E": [1.0, 1.1], "q": [0.8, 0.8], "phi": [0.1, 0.1]})
     with pytest.raises(UnknownNameError, match="no target named 'glee'"):
@@ -223,6 +252,8 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
         export(table, to="coolest", output=tmp_path / "a.json")
     with pytest.raises(ArgumentError, match="is written to .json"):
         export(table, to="coolest", output=tmp_path / "a.txt")
+    with pytest.raises(ArgumentError, match="cannot be negative. Received: -4 and 0"):
+        export(table, to="coolest", output=tmp_path / "a", sigma={"theta_E": 0.1}, draws=-4)
     table["theta_E"] = -1.0
     with pytest.raises(ArgumentError, match="None of 2 rows"):
         export(table, to="coolest", output=tmp_path)

@@ -109,6 +109,22 @@ def test_catalogues_that_cannot_be_read():
         read_psf_file("absent.fits", ("i",))
 
 
+def test_a_catalogue_of_other_objects_is_refused(small):
+    galaxies, sources = [skies.galaxy(k) for k in range(2)], [skies.source(0)]
+    other = skies.catalogue(2)
+    other["id"] = ["galaxy-00", "galaxy-01"]
+    with pytest.raises(ArgumentError, match="none of the 2 objects, such as 'galaxy-"):
+        read_galaxies(galaxies, small, Settings(), catalogue=other)
+    with pytest.raises(ArgumentError, match="none of the 1 objects, such as 'source-0'"):
+        read_sources(sources, small, Settings(), catalogue=skies.source_catalogue(3)[1:])
+    named = Table({"id": ["galaxy-0"], "vdisp": [250.0]})
+    with pytest.raises(ArgumentError, match="none of the columns psf, z_lens, sigma_v, psf_scale"):
+        read_galaxies(galaxies, small, Settings(), catalogue=named)
+    # some of them are enough
+    found = read_galaxies(galaxies, small, Settings(), catalogue=skies.catalogue(1))
+    np.testing.assert_array_equal(np.isfinite(found.sigma_v), [True, False])
+
+
 # --- sources --------------------------------------------------------------------------------------
 def test_the_brightest_pixel_of_the_reference_band_is_the_middle():
     stamp = skies.source(0).bands["g"].astype(float)

@@ -134,3 +134,11 @@ def test_a_file_that_is_no_table_is_said_to_be_none(tmp_path):
 def test_an_empty_table_has_no_lenses():
     table = Table({"theta_E": np.zeros(0), "q": np.zeros(0), "phi": np.zeros(0)})
     assert len(read_lenses(table)) == 0
+
+
+def test_names_in_a_csv_file_are_no_numbers(tmp_path):
+    path = tmp_path / "lenses.csv"
+    path.write_text("id,theta_E,e1,e2\n0007,1.2,0.1,0.0\n12345678901234567890123,1.1,0.1,0.0\n")
+    assert read_lenses(path).ids.tolist() == ["0007", "12345678901234567890123"]
+    path.write_text("theta_E,e1,e2\n1.2,0.1,0.0\n")
+    assert read_lenses(path).ids.tolist() == ["1"]
