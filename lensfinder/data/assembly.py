@@ -209,7 +209,11 @@ class Fitter:
         image = cutout.bands.get(source)
         if image is None:
             held = ", ".join(name or "(unnamed)" for name in cutout.bands) or "none"
-            problems.add("missing_band", f"band {source} is missing (bands of the file: {held})")
+            # FITS writers make names of extensions upper case; names of bands are not the same then
+            alike = [name for name in cutout.bands if name.lower() == source.lower()]
+            hint = f"; is it {alike[0]}? Then add --band-map {band}={alike[0]}" if alike else ""
+            words = f"band {source} is missing (bands of the file: {held}){hint}"
+            problems.add("missing_band", words)
         return source, image
 
     def _band(self, cutout, group, band, problems):

@@ -125,6 +125,24 @@ def test_a_catalogue_of_other_objects_is_refused(small):
     np.testing.assert_array_equal(np.isfinite(found.sigma_v), [True, False])
 
 
+def test_values_of_another_unit_are_refused_by_name(small):
+    galaxies, catalogue = [skies.galaxy(k) for k in range(3)], skies.catalogue(3)
+    catalogue["sigma_v"] = catalogue["sigma_v"].value * [1e-3, 1.0, -1.0]
+    found = read_galaxies(galaxies, small, Settings(), catalogue=catalogue)
+    assert found.ids == ["galaxy-1", "galaxy-2"]
+    assert np.isnan(found.sigma_v[1]), "a value that is missing is written as such by many"
+    ((name, status, words),) = found.refused
+    assert (name, status) == ("galaxy-0", "sigma_v_impossible")
+    assert "10 to 1500 km/s" in words
+
+
+def test_upper_case_names_of_fits_extensions_are_told(small):
+    upper = skies.galaxy(0)
+    upper.bands = {name.upper(): image for name, image in upper.bands.items()}
+    with pytest.raises(SimulationError, match="is it G. Then add --band-map g=G"):
+        read_galaxies([upper], small, Settings())
+
+
 # --- sources --------------------------------------------------------------------------------------
 def test_the_brightest_pixel_of_the_reference_band_is_the_middle():
     stamp = skies.source(0).bands["g"].astype(float)
