@@ -37,8 +37,10 @@ class HolismokesArguments(BaseModel):
     dropout : float
         Share of the features dropped in training before each dense layer; the paper found no use
         for it.
+    components : int
+        Gaussians of the mixture that it answers (`PosteriorHead`); 0, as in the paper, for none.
     ranges : dict of str to (low, high) or None
-        Physical values at network outputs 0 and 10, of "scaled" outputs.
+        Physical values at network outputs 0 and 10, of "scaled" outputs and of posteriors.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +50,7 @@ class HolismokesArguments(BaseModel):
     divisor: Divisor | Annotated[tuple[Divisor, ...], Field(min_length=1, max_length=16)] = 1.0
     output: Literal["physical", "scaled"] = "physical"
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    components: int = Field(default=0, ge=0, le=16)
     ranges: dict[str, tuple[float, float]] | None = Field(default=None, max_length=64)
 
 
@@ -88,8 +91,8 @@ def holismokes(contract, task: str, *, targets, arguments: HolismokesArguments) 
         if arguments.dropout:
             x = keras.layers.Dropout(arguments.dropout, name=f"dropout_{number}")(x)
         x = keras.layers.Dense(units, activation="relu", name=f"dense_{number}", **_start(x))(x)
-    if arguments.output == "scaled":
-        x = head(x, task, targets, arguments.ranges)
+    if arguments.output == "scaled" or arguments.components:
+        x = head(x, task, targets, arguments.ranges, arguments.components)
     else:
         x = keras.layers.Dense(len(targets), dtype="float32", name="parameters", **_start(x))(x)
     return keras.Model(inputs, x, name="holismokes")

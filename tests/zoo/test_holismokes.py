@@ -9,6 +9,7 @@ from toys import contract, images
 from lensfinder import zoo
 from lensfinder.errors import ArchitectureError
 from lensfinder.lensing import theta_E_from_barkana, theta_E_to_barkana
+from lensfinder.posterior import Posterior, has_posterior
 from lensfinder.zoo.cost import trainable_parameters
 from lensfinder.zoo.holismokes import PAPER_TARGETS
 
@@ -76,3 +77,14 @@ def test_the_papers_einstein_radius_goes_through_the_named_converters():
     assert_allclose(ours / (2 * np.sqrt(q)), 1 / (1 + q), rtol=1e-12)
     assert_allclose(theta_E_to_barkana(ours, q), 1.0, rtol=1e-12)
     assert ours[0] < 0.9  # taken for the same, a flat lens would be wrong by more than a tenth
+
+
+def test_a_posterior_is_in_physical_units():
+    keras.utils.set_random_seed(4)
+    model = build(components=3)
+    answers = np.asarray(model(images(SMALL), training=False))
+    assert has_posterior(answers, PAPER_TARGETS)
+    posterior = Posterior.of(answers, PAPER_TARGETS)
+    assert_allclose(posterior.mean(), answers[:, :5], atol=1e-5)
+    assert (posterior.std() > 0).all()
+    assert (np.abs(posterior.mean()[:, :2]) < 2).all(), "arcsec from the middle, not 0 to 10"
