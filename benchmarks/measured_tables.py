@@ -18,7 +18,7 @@ MARKED = re.compile(
     r"(?P<begin><!-- (?P<name>[\w-]+): begin -->\n)(?P<text>.*?)(?P<end><!-- (?P=name): end -->)",
     re.DOTALL,
 )
-DEFAULT_MODELLER = "posterior-euclid-vis-posterior"
+DEFAULT_MODELLER = "posterior-compact-modeller-euclid-vis-posterior"
 PARAMETERS = ("theta_E", "e1", "e2", "ellipticity", "orientation")
 FIVE = ("x_lens", "y_lens", "e1", "e2", "theta_E")
 
@@ -150,11 +150,12 @@ def pearson(found) -> list[str]:
         survey, light = name.rsplit("-", 1)
         title = f"{survey}, light {'taken off' if light == 'subtracted' else 'present'}"
         published = [f"{cell['published'][key]:.3f}" for key in PARAMETERS]
-        rows.append([title, "paper, its mocks", *published])
+        rows.append([title, "paper, its mocks", "150 passes over 50,000", *published])
         for kind, words in (("paper", "paper's recipe"), ("ours", "ours")):
             shown = [f"{cell[f'{kind}_recipe'][key]['rms']:.3f}" for key in PARAMETERS]
-            rows.append(["", words, *shown])
-    return rows_of(["mocks", "RMS of", *PARAMETERS], rows)
+            seen = f"{cell['spent'][kind]['objects_seen']:,}"
+            rows.append(["", words, seen, *shown])
+    return rows_of(["mocks", "RMS of", "images shown", *PARAMETERS], rows)
 
 
 def schuldt(found) -> list[str]:
@@ -163,13 +164,16 @@ def schuldt(found) -> list[str]:
     figures = found["schuldt2021"]
     for sample, part in figures["samples"].items():
         for title, row in part["rows"].items():
-            rows.append([sample, title, *(words.format(*row["errors"][name]) for name in FIVE)])
+            seen = f"{row['shown_to_the_kept']:,}" if "shown_to_the_kept" in row else "-"
+            errors = [words.format(*row["errors"][name]) for name in FIVE]
+            rows.append([sample, title, seen, *errors])
             if "galaxy_alone" in row:
                 errors = [words.format(*row["galaxy_alone"][name]) for name in FIVE]
-                rows.append(["", "the same without arcs", *errors])
+                rows.append(["", "the same without arcs", "", *errors])
     for title, row in figures["published"].items():
-        rows.append([title, "paper, its mocks", *(words.format(*row[name]) for name in FIVE)])
-    return rows_of(["sample", "", *FIVE], rows)
+        seen = "300 epochs of 45,830"
+        rows.append([title, "paper, its mocks", seen, *(words.format(*row[name]) for name in FIVE)])
+    return rows_of(["sample", "", "images shown to the kept network", *FIVE], rows)
 
 
 def modellers(found) -> list[str]:

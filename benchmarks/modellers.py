@@ -1,8 +1,9 @@
 """Modellers of one survey beside each other: their errors in every bin of theta_E and of S/N.
 
-The first preset is what the others are compared with, such as the default of an earlier version.
-All are shown the same mocks, once of lenses whose mass follows their light, once of others whose
-mass does not; the ratio of two errors is therefore known better than either.
+The first preset is the reference that the others are compared with. All are shown the same mocks,
+once of lenses whose mass follows their light, once of others whose mass does not (of the default
+presets only the posterior one was trained on such). The error of a ratio is that of resampled
+lenses, the same for both.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from _result import write_result
 from lensfinder.errors import LensfinderError
 from lensfinder.training.evaluation import MockSample, lenses_of, score_mocks
 from lensfinder.training.parameter_bins import bins_along
-from lensfinder.training.parameters import parameter_table
+from lensfinder.training.parameters import parameter_differences, parameter_table
 from lensfinder.zoo import fixed_predict, open_preset
 
 PRESETS = (
@@ -25,12 +26,13 @@ POPULATIONS = ("pearson2019-test", "lenses-apart")
 TARGETS = ("theta_E", "e1", "e2")
 SHOWN = ("theta_E", "ellipticity", "orientation")
 AXES = {"theta_E": "theta_E", "snr": "S/N"}
+DRAWS = 100
 SEED = 20_310_900  # of no preset's training, validation or test
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--presets", nargs="+", default=list(PRESETS), help="the first: before")
+    parser.add_argument("--presets", nargs="+", default=list(PRESETS), help="the first: reference")
     parser.add_argument("--populations", nargs="+", default=list(POPULATIONS))
     parser.add_argument("--mocks", type=int, default=10_000, help="of each population")
     parser.add_argument("--folder", default=None, help="where the result goes")
@@ -65,13 +67,13 @@ def run(options) -> dict:
         truth, output = lenses_of(scored)
         answers = dict(zip(options.presets, np.split(output, len(presets), axis=1), strict=True))
         found[population] = {"data": scored.data, **compared(truth, answers)}
-    return {"populations": found, "before": options.presets[0]}
+    return {"populations": found, "reference": options.presets[0]}
 
 
 def compared(truth, answers) -> dict:
     """Errors of every preset, whole and in bins, with the ratio to the first one's."""
     true = {name: np.asarray(truth[name], float) for name in TARGETS}
-    table, first = {}, None
+    table, reference = {}, None
     for preset, output in answers.items():
         predicted = {name: output[:, k].astype(float) for k, name in enumerate(TARGETS)}
         # the same resampling for all, so that their errors can be compared
@@ -82,13 +84,16 @@ def compared(truth, answers) -> dict:
             for axis, lines in bins_along(truth, true, predicted, **both).items()
         }
         table[preset] = {"parameters": whole, "bins": by}
-        first = first or table[preset]
-        table[preset]["over_before"] = {
-            "all": over(whole, first["parameters"]),
+        off = parameter_differences(true, predicted)
+        reference = reference or off
+        table[preset]["over_reference"] = {
+            "all": over(off, reference),
             **{
                 axis: [
-                    over(new["parameters"], old["parameters"])
-                    for new, old in zip(lines, first["bins"][axis], strict=True)
+                    over(
+                        off, reference, (truth[axis] >= line["low"]) & (truth[axis] <= line["high"])
+                    )
+                    for line in lines
                 ]
                 for axis, lines in by.items()
             },
@@ -104,9 +109,17 @@ def slim(parameters) -> dict:
     }
 
 
-def over(new, old) -> dict:
-    """Errors as multiples of others."""
-    return {name: round(new[name]["rms"] / old[name]["rms"], 4) for name in SHOWN}
+def over(new, old, rows=slice(None)) -> dict:
+    """RMS as a multiple of the reference's, and its error: the same lenses resampled of both."""
+    found, rng = {}, np.random.default_rng(SEED)
+    for name in SHOWN:
+        pair = np.stack([new[name][rows] ** 2, old[name][rows] ** 2])
+        draws = rng.integers(0, pair.shape[1], (DRAWS, pair.shape[1]))
+        squares = np.stack([row[draws].mean(axis=1) for row in pair])
+        ratio = float(np.sqrt(pair[0].mean() / pair[1].mean()))
+        std = float(np.sqrt(squares[0] / squares[1]).std())
+        found[name] = {"ratio": round(ratio, 4), "std": round(std, 4)}
+    return found
 
 
 def markdown(figures) -> str:

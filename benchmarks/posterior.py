@@ -40,6 +40,8 @@ def main():
     parser.add_argument("--hubble", type=int, default=100, help="galaxies of the picture; 0: none")
     parser.add_argument("--folder", default=None, help="where the result goes")
     options = parser.parse_args()
+    if Path(options.modeller).is_dir() and options.folder is None:
+        raise SystemExit("Of a modeller in a folder of your own: say where with --folder.")
     started = time.perf_counter()
     try:
         figures = run(options)
@@ -48,7 +50,7 @@ def main():
     figures["wall_s"] = round(time.perf_counter() - started, 1)
     print(f"\n{markdown(figures)}\n")
     # of another modeller than the usual one, a result of its own
-    ending = "" if figures["modeller"] == MODELLER else "-" + figures["modeller"].split("/")[-1]
+    ending = "" if figures["modeller"] == MODELLER else "-" + figures["modeller"].replace("/", "-")
     write_result(f"posterior{ending}", figures, seed=SEED, folder=options.folder)
 
 

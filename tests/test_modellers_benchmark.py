@@ -40,8 +40,12 @@ def sample():
 def test_ratios_in_bins_are_those_of_the_errors(benchmark, sample):
     found = benchmark.compared(*sample)["presets"]
     assert found["before"]["parameters"]["theta_E"]["rms"] == pytest.approx(0.1, rel=0.05)
-    assert set(found["before"]["over_before"]["all"].values()) == {1.0}
-    ratios = [line["theta_E"] for line in found["after"]["over_before"]["snr"]]
+    own = found["before"]["over_reference"]["all"].values()
+    assert [(of["ratio"], of["std"]) for of in own] == [(1.0, 0.0)] * 3
+    lines = [line["theta_E"] for line in found["after"]["over_reference"]["snr"]]
+    ratios = [line["ratio"] for line in lines]
+    # the same errors, halved: the ratio is known far better than either
+    assert lines[0]["std"] < 1e-3 < found["after"]["bins"]["snr"][0]["parameters"]["e1"]["rms_std"]
     assert ratios[0] == pytest.approx(0.5, abs=1e-3)
     assert ratios[-1] == pytest.approx(1.0, abs=1e-3)
     assert len(found["after"]["bins"]["theta_E"]) == len(ratios)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
+from lensfinder.errors import CheckpointError
 from lensfinder.simulate import simulator
 from lensfinder.specs import load_population
 
@@ -109,6 +111,29 @@ def test_two_studies_share_one_training(benchmark, tmp_path, capsys):
         (points,) = lines.values()
         assert sum(point["objects"] for point in points) == 64
         assert all(np.isfinite(point["parameters"]["theta_E"]["rms"]) for point in points)
+
+
+def test_a_network_of_another_recipe_is_not_taken(benchmark, networks):
+    mocks = benchmark.Mocks("euclid-vis", "subtracted")
+    place = networks.folder / "trained" / f"ours-{mocks.name}"
+    place.mkdir(parents=True)
+    (place / "best.safetensors").touch()
+    told = networks.recipe("ours", mocks)
+    (place / "config.yaml").write_text(yaml.safe_dump({"recipe": told.model_dump(mode="json")}))
+    assert networks.train("ours", mocks) == place
+    networks.scale = dataclasses.replace(networks.scale, seconds=300.0)
+    with pytest.raises(CheckpointError, match="another recipe"):
+        networks.train("ours", mocks)
+
+
+def test_the_first_cost_that_is_measured_holds(benchmark, networks, monkeypatch):
+    def slower(what, survey):
+        (networks.folder / "costs" / f"{what}-{survey}.json").write_text("0.5")  # another process
+        return 0.25
+
+    monkeypatch.setattr(networks, "_probe", slower)
+    assert networks.cost("ours", "lsst-r") == 0.5
+    assert not list((networks.folder / "costs").glob(".*"))
 
 
 def test_cells_are_trained_apart(benchmark, tmp_path, capsys, monkeypatch):

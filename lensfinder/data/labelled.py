@@ -4,15 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.io import ascii as text_tables
-from astropy.table import Table
 
 from lensfinder.data.assembly import assemble
 from lensfinder.data.manifest import MANIFEST, read_manifest
 from lensfinder.data.readers import read_cutouts
 from lensfinder.errors import STATUS, DataFormatError, InputContractError, LabelError
 from lensfinder.specs import GroupContract, InputContract, Survey, load_survey, survey_names
-from lensfinder.tables import read_table
+from lensfinder.tables import read_csv, read_table
 
 TABLES = ("labels", "truth")  # names under which a folder's own table is looked for
 _ENDINGS = (".ecsv", ".fits", ".parquet", ".csv")
@@ -270,12 +268,8 @@ def read_labels(path, targets) -> dict[str, tuple[float, ...]]:
     if not path.is_file():
         raise LabelError(f"There is no table {path}. Give one with the columns id, {targets[0]}.")
     try:
-        if path.suffix.lower() == ".csv":  # ids like 007 are names, not numbers
-            converters = {"id": [text_tables.convert_numpy(str)]}
-            table = Table.read(path, format="ascii.csv", converters=converters)
-        else:
-            table = read_table(path)
-    except (DataFormatError, text_tables.InconsistentTableError, OSError, ValueError) as error:
+        table = read_csv(path) if path.suffix.lower() == ".csv" else read_table(path)
+    except (DataFormatError, OSError, ValueError) as error:
         raise LabelError(f"{path} cannot be read as a table ({error}).") from error
     missing = [name for name in ("id", *targets) if name not in table.colnames]
     if missing:

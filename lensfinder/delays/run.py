@@ -8,7 +8,6 @@ import numpy as np
 from lensfinder.delays.solve import (
     FEWEST,
     has_source,
-    not_images,
     solve_systems,
     spread_systems,
 )
@@ -24,7 +23,6 @@ DRAWS = 1000
 LETTERS = "ABCDEFGH"
 _FATAL = ("bad_input", "missing_value", "bad_theta_E", "bad_ellipticity", "bad_shear", "no_source")
 _UNSURE = ("x_image", "y_image", "mu", "delay")
-_OTHER = 0.5  # Einstein radii between an observed position and what is another image
 _FAR = 1e6  # days: beyond it a date means nothing
 
 
@@ -118,9 +116,7 @@ def delays(
     rows = np.flatnonzero((bits & fatal) == 0)
     solution = solve_systems(lenses, rows, measure)
     bits[rows[solution.images.count < 2]] |= SYSTEM_STATUS["single_image"]
-    far = _OTHER * lenses.values["theta_E"][rows]
-    elsewhere = not_images(solution.images, lenses.x_obs[rows], lenses.y_obs[rows], far)
-    bits[rows[elsewhere]] |= SYSTEM_STATUS["not_an_image"]
+    bits[rows[solution.elsewhere]] |= SYSTEM_STATUS["not_an_image"]
     posterior = read_posterior(posterior)
     spread = None
     uncertain = bool(lenses.spread) or posterior is not None or position_error > 0.0

@@ -12,6 +12,7 @@ from lensfinder.tables.lenses import Lenses, lens_arguments
 
 PERCENTILES = (16.0, 50.0, 84.0)
 FEWEST = 20  # draws that a percentile rests on
+_OTHER = 0.5  # Einstein radii from an observed position to what is another image
 _AT_ONCE = 100_000  # draws solved together: about 200 MB
 
 
@@ -26,9 +27,11 @@ class Solution:
     x_src, y_src : numpy.ndarray, (R,)
         The source [arcsec].
     seen : numpy.ndarray of int, (R,)
-        Column of the image that was observed; -1 where the source was given.
+        Column of the image that was observed; -1 where the source was given, or `elsewhere`.
     delay : numpy.ndarray
         Days after the observed image, or else the first; NaN where a redshift is wrong.
+    elsewhere : numpy.ndarray of bool, (R,)
+        Whether the lens makes no such images as were observed (`not_images`).
     """
 
     images: ImagePositions
@@ -36,6 +39,7 @@ class Solution:
     y_src: np.ndarray
     seen: np.ndarray
     delay: np.ndarray
+    elsewhere: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -108,10 +112,11 @@ def solve_systems(lenses: Lenses, rows, cosmology) -> Solution:
     x_obs, y_obs = lenses.x_obs[rows], lenses.y_obs[rows]
     x_src, y_src = _sources(values, x_obs, y_obs)
     images = image_positions(x_src, y_src, **lens_arguments(values))
-    seen = nearest_image(images, x_obs, y_obs)
+    elsewhere = not_images(images, x_obs, y_obs, _OTHER * values["theta_E"])
+    seen = np.where(elsewhere, -1, nearest_image(images, x_obs, y_obs))
     first = np.take_along_axis(images.fermat, np.maximum(seen, 0)[:, None], axis=1)
     delay = _days(images.fermat - first, values, cosmology)
-    return Solution(images, x_src, y_src, seen, delay)
+    return Solution(images, x_src, y_src, seen, delay, elsewhere)
 
 
 def spread_systems(
@@ -198,10 +203,10 @@ def nearest_image(images: ImagePositions, x_obs, y_obs) -> np.ndarray:
 
 
 def not_images(images: ImagePositions, x_obs, y_obs, far) -> np.ndarray:
-    """Whether an observed position is no image of the lens.
+    """Whether the observed positions are no images of the lens.
 
     One position is an image of any lens, but for the middle of the lens; several are images of one
-    source in a lens that fits them.
+    source in a lens that fits them, each another image.
 
     Parameters
     ----------
@@ -215,11 +220,15 @@ def not_images(images: ImagePositions, x_obs, y_obs, far) -> np.ndarray:
     Returns
     -------
     numpy.ndarray of bool, (R,)
-        Whether one or more of them have no image so near.
+        Whether one or more of them have no image so near, or two of them the same.
     """
     gap = np.hypot(x_obs[:, :, None] - images.x[:, None], y_obs[:, :, None] - images.y[:, None])
-    near = (gap < np.asarray(far)[:, None, None]).any(axis=2)
-    return (np.isfinite(x_obs + y_obs) & ~near).any(axis=1)
+    gap = np.where(np.isfinite(gap), gap, np.inf)
+    observed = np.isfinite(x_obs + y_obs)
+    alone = observed & ~(gap < np.asarray(far)[:, None, None]).any(axis=2)
+    nearest = np.argmin(gap, axis=2)[:, :, None] == np.arange(gap.shape[2])
+    twice = (nearest & observed[:, :, None]).sum(axis=1) > 1
+    return alone.any(axis=1) | twice.any(axis=1)
 
 
 def _sources(values, x_obs, y_obs):
@@ -234,7 +243,7 @@ def _sources(values, x_obs, y_obs):
 
 def _some(solution, rows):
     images = ImagePositions(*(part[rows] for part in solution.images))
-    rest = (solution.x_src, solution.y_src, solution.seen, solution.delay)
+    rest = (solution.x_src, solution.y_src, solution.seen, solution.delay, solution.elsewhere)
     return Solution(images, *(part[rows] for part in rest))
 
 

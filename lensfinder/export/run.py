@@ -170,10 +170,10 @@ def export(
 
 
 def _known_redshifts(lenses):
-    """Whether both redshifts of a row are known: what is not known may stay so."""
+    """Whether both redshifts of a row are known; what is not, or written as 0 or less, may stay."""
     unknown = np.full(len(lenses), np.nan)
     near, far = (lenses.values.get(name, unknown) for name in ("z_lens", "z_src"))
-    return (near >= 0) & (far >= 0)
+    return (near > 0) & (far > 0)
 
 
 def _files(to, target, output, ids, rows):
@@ -209,7 +209,7 @@ def _handed(lenses, row, target, facts, posterior, draws, seed):
     redshifts = {}
     for name in ("z_lens", "z_src"):
         value = lenses.values.get(name, np.full(len(lenses), np.nan))[row]
-        redshifts[name] = float(value) if np.isfinite(value) and value >= 0 else None
+        redshifts[name] = float(value) if np.isfinite(value) and value > 0 else None
     return Handed(str(lenses.ids[row]), parameters, **redshifts, facts=facts)
 
 

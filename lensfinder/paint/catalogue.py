@@ -6,9 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from lensfinder.data.fits_file import FitsFile
-from lensfinder.errors import ArgumentError, DataFormatError
+from lensfinder.errors import ArgumentError, DataFormatError, SimulationError
 from lensfinder.tables import COLUMNS
 from lensfinder.tables.lenses import column_numbers, open_table
+
+# what a catalogue may say: beyond it, a value is in other units, or stands for none
+PLAUSIBLE = {
+    "z_lens": (0.0, 20.0, ""),
+    "z_src": (0.0, 30.0, ""),
+    "sigma_v": (10.0, 1500.0, " km/s"),
+    "mag": (0.0, 45.0, ""),
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,39 @@ class Catalogue:
         if row is None or name not in self.numbers:
             return float("nan")
         return float(self.numbers[name][row])
+
+    def plausible(self, identity: str, name: str) -> float:
+        """A number of an object that is in the range of `PLAUSIBLE`; NaN if there is none.
+
+        Parameters
+        ----------
+        identity : str
+            Its id.
+        name : str
+            A column: z_lens, z_src, sigma_v or mag_BAND.
+
+        Returns
+        -------
+        float
+            The number; NaN, too, where redshift or dispersion are 0 or less, as some write what is
+            not known.
+
+        Raises
+        ------
+        SimulationError
+            If it is beyond what is possible: in other units, or of something else.
+        """
+        value = self.value(identity, name)
+        low, high, unit = PLAUSIBLE["mag" if name.startswith("mag_") else name]
+        if not np.isfinite(value) or (value <= 0 and not name.startswith("mag_")):
+            return float("nan")
+        if not low <= value <= high:
+            raise SimulationError(
+                f"The catalogue gives {name}={value:g}; possible is {low:g} to {high:g}{unit}. "
+                "Correct it, or leave it empty.",
+                status=f"{name}_impossible",
+            )
+        return value
 
     def file(self, identity: str) -> Path | None:
         """PSF file of an object, or None.

@@ -15,8 +15,6 @@ from lensfinder.specs import InputContract
 from lensfinder.specs.contract import PIXEL_SCALE_RTOL
 
 COLUMNS = ("z_lens", "sigma_v", "psf_scale")
-# what a catalogue may say of a lens galaxy: beyond it, it is in other units, or of something else
-PLAUSIBLE = {"z_lens": (0.0, 20.0, ""), "sigma_v": (10.0, 1500.0, " km/s")}
 APERTURE_ARCSEC = 3.0  # radius in which the magnitude for the fallback of sigma_v is measured
 
 
@@ -170,7 +168,7 @@ class _Fit:
         self.home = next(g for g in survey.groups if self.reference in g.bands)
 
     def add(self, found, cutout, table):
-        known = {name: _plausible(table.value(cutout.id, name), name) for name in PLAUSIBLE}
+        known = {name: table.plausible(cutout.id, name) for name in ("z_lens", "sigma_v")}
         wide = self._images(cutout)
         stamps = {
             group.name: np.stack(
@@ -256,16 +254,3 @@ class _Fit:
                 )
                 object_psf(*found[band.name])
         return found
-
-
-def _plausible(value, name):
-    """A value of the catalogue; NaN where it has none, which is written as NaN, 0 or less."""
-    if not value > 0:
-        return np.nan
-    low, high, unit = PLAUSIBLE[name]
-    if not low <= value <= high:
-        raise SimulationError(
-            f"The catalogue gives {name}={value:g}; possible is {low:g} to {high:g}{unit}.",
-            status=f"{name}_impossible",
-        )
-    return value

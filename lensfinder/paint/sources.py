@@ -227,7 +227,7 @@ def _one(cutout, survey, theirs, reference, table, assume):
                 f"The pixel scale of source {cutout.id} is not stated. Give --source-pixel-scale.",
                 status="wrong_pixel_scale",
             )
-        magnitude = table.value(cutout.id, f"mag_{band.name}")
+        magnitude = table.plausible(cutout.id, f"mag_{band.name}")
         zero_point = zero_point_of(
             cutout.units.get(name) or assume.unit,
             cutout.zero_points.get(name) or assume.zero_point,
@@ -248,8 +248,7 @@ def _one(cutout, survey, theirs, reference, table, assume):
             "The bands of a source must share one pixel grid. Resample them to one.",
             status="wrong_shape",
         )
-    z_src = table.value(cutout.id, "z_src")
-    z_src = z_src if z_src > 0 else np.nan
+    z_src = table.plausible(cutout.id, "z_src")
     stamp = extract_source(np.stack(images, axis=-1), reference)
     return stamp, scales.pop(), np.array(factors), np.array(given), z_src
 

@@ -5,13 +5,12 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from astropy.io.ascii import InconsistentTableError, convert_numpy
 from astropy.table import Table
 
 from lensfinder.errors import STATUS, ArgumentError, DataFormatError
 from lensfinder.predict.fitting import Fitting
 from lensfinder.predict.images import are_paths, batches, cutouts_of
-from lensfinder.tables import COLUMNS, read_table
+from lensfinder.tables import COLUMNS, read_csv, read_table
 from lensfinder.training.evaluation import Scored
 
 
@@ -40,12 +39,7 @@ def read_labels(path, *, required) -> Table:
     if not path.is_file():
         raise DataFormatError(f"{path} is not a file. Give a table with the columns id and label.")
     if path.suffix.lower() == ".csv":
-        try:
-            table = Table.read(path, format="ascii.csv", converters={"id": [convert_numpy(str)]})
-        except (InconsistentTableError, UnicodeDecodeError, ValueError) as error:
-            raise DataFormatError(
-                f"{path.name} is no comma-separated table with a header line ({error})."
-            ) from error
+        table = read_csv(path)
     else:
         table = read_table(path)
     known = [name for name in required if name in table.colnames]

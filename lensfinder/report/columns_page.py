@@ -8,25 +8,27 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lensfinder.errors import FIT_STATUS, FRONT_STATUS, STATUS, SYSTEM_STATUS, ArgumentError
+from lensfinder.paint.truth import PAINTED
 from lensfinder.report.page import REMEDIES
 from lensfinder.tables import write_atomically
 from lensfinder.tables.columns import COLUMNS, PER_BAND, UNCERTAINTIES
 
 INTRODUCTION = """# Columns and statuses
 
-Every table that lensfinder reads or writes takes its columns from one registry: a name has one
-meaning and one unit, wherever it stands. Units and descriptions are also in the tables themselves
-(ECSV and FITS). Angles and ellipticities are explained among the
+The tables of `find`, `model`, `clean`, `explain`, `fit`, `audit`, `delays` and `export`, and the
+truth of mocks, take their columns from one registry: a name has one meaning and one unit in all.
+Units and descriptions are also in the tables themselves (ECSV and FITS). Painted mocks have some
+columns more. Angles and ellipticities are explained among the
 [conventions](../README.md#conventions). This page is made from the registry."""
 
 STATUSES = {
     "Status of an image": (STATUS, "`status` of `find`, `model`, `clean`, `explain`"),
     "front_status": (
         FRONT_STATUS,
-        "of `--mask-blobs`, `--multi-scale` and finders with a bottleneck",
+        "with `--mask-blobs`, `--multi-scale`, and of finders with a bottleneck",
     ),
     "Status of a fit": (FIT_STATUS, "`status` of `fit` and `audit`"),
-    "Status of a system": (SYSTEM_STATUS, "`status` of `delays` and `compare-delays`"),
+    "Status of a system": (SYSTEM_STATUS, "`status` of `delays`, `compare-delays` and `export`"),
 }
 
 
@@ -45,6 +47,12 @@ def columns_page() -> str:
     parts += ["A modeller with a posterior adds to each of its parameters:", ""]
     rows = [(f"`{ending}`", words) for ending, words in UNCERTAINTIES.items()]
     parts += [*_table(("ending", "meaning"), rows), ""]
+    parts += ["The truth of painted mocks has besides:", ""]
+    rows = [
+        (f"`{name.replace('{band}', 'BAND')}`", spec.unit, spec.words)
+        for name, spec in PAINTED.items()
+    ]
+    parts += [*_table(("column", "unit", "meaning"), rows), ""]
     for name, (flags, words) in STATUSES.items():
         parts += [f"## {name}", "", f"In {words}: `ok`, or some of these, by commas.", ""]
         known = flags is STATUS

@@ -19,6 +19,7 @@ from lensfinder.tables.draws import Covariance, draw_lenses, read_posterior
 from lensfinder.tables.files import (
     WRITERS,
     check_output,
+    read_csv,
     read_table,
     refuse_existing,
     write_atomically,
@@ -40,6 +41,7 @@ __all__ = [
     "column_spec",
     "draw_lenses",
     "name_known",
+    "read_csv",
     "read_lenses",
     "read_posterior",
     "read_table",

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 import numpy as np
+from astropy.io.ascii import InconsistentTableError, convert_numpy
 from astropy.table import MaskedColumn, Table
 from astropy.table.meta import get_header_from_yaml, get_yaml_from_table
 
@@ -185,6 +186,32 @@ def write_atomically(path: Path, write: Callable[[str], None]) -> None:
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def read_csv(path) -> Table:
+    """Read a comma-separated table of a user; a name is no number: the id 0007 keeps its zeros.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File with a header line.
+
+    Returns
+    -------
+    astropy.table.Table
+        The table; an empty cell is masked.
+
+    Raises
+    ------
+    DataFormatError
+        If it cannot be read.
+    """
+    try:
+        return Table.read(path, format="ascii.csv", converters={"id": [convert_numpy(str)]})
+    except (InconsistentTableError, OSError, UnicodeDecodeError, ValueError) as error:
+        raise DataFormatError(
+            f"{Path(path).name} is no comma-separated table with a header line: {error}"
+        ) from error
 
 
 def read_table(path) -> Table:

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from astropy.io.ascii import convert_numpy
 from astropy.table import Table
 
 from lensfinder.errors import SYSTEM_STATUS, ArgumentError, DataFormatError, UnitError
 from lensfinder.lensing.ellipticity import Ellipticity
 from lensfinder.tables.columns import column_spec
-from lensfinder.tables.files import read_table
+from lensfinder.tables.files import read_csv, read_table
 
 CENTRE_AND_SHEAR = ("x_lens", "y_lens", "gamma1", "gamma2")
 OPTIONAL = ("x_src", "y_src", "z_lens", "z_src", "slope")
@@ -149,8 +148,7 @@ def open_table(table) -> Table:
         raise DataFormatError(f"There is no table {path}. Check the name of the file.")
     try:
         if path.suffix.lower() == ".csv":
-            # a name is no number: 0007 keeps its zeros
-            return Table.read(path, format="ascii.csv", converters={"id": [convert_numpy(str)]})
+            return read_csv(path)
         return read_table(path)
     except DataFormatError:
         raise

@@ -7,7 +7,7 @@ from astropy.table import Table
 from numpy.testing import assert_allclose
 
 import lensfinder
-from lensfinder.delays import delays
+from lensfinder.delays import delays, describe
 from lensfinder.errors import ArgumentError, OutputExistsError, SpecError
 from lensfinder.lensing import (
     Ellipticity,
@@ -209,7 +209,8 @@ def test_a_time_zone_is_brought_to_utc():
 def test_positions_that_are_no_images_are_said_to_be_none():
     lens = {key: values[0] for key, values in LENS.items()}
     images = image_positions(0.05, 0.0, **lens)
-    pairs = {  # two observed positions: both right, one 0.1 arcsec off, one wrong; and the middle
+    pairs = {  # two observed positions: right, 0.1 arcsec off, wrong, two of one; and the middle
+        "same": (images.x[0], images.y[0], images.x[0] + 0.1, images.y[0] - 0.1),
         "right": (images.x[0], images.y[0], images.x[2], images.y[2]),
         "near": (images.x[0], images.y[0], images.x[2] + 0.1, images.y[2]),
         "wrong": (images.x[0], images.y[0], -0.2, 3.5),
@@ -221,7 +222,9 @@ def test_positions_that_are_no_images_are_said_to_be_none():
         seen[name] = [pair[k] for pair in pairs.values()]
     found = delays(seen, **Z)
     wrong = set(found["id"][found["status"] == "not_an_image"])
-    assert wrong == {"wrong", "middle"}
+    assert wrong == {"wrong", "middle", "same"}
+    assert not found["seen"][found["status"] == "not_an_image"].any(), "none was observed"
+    assert "the observed one" not in describe(found[found["id"] == "same"])[0]
     assert set(found["status"]) == {"ok", "not_an_image"}
 
 
