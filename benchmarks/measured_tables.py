@@ -20,6 +20,11 @@ MARKED = re.compile(
 )
 DEFAULT_MODELLER = "posterior-compact-modeller-euclid-vis-posterior"
 PARAMETERS = ("theta_E", "e1", "e2", "ellipticity", "orientation")
+SURVEYS = ("euclid-vis", "lsst-r", "lsst-gri")
+ROWS = (  # of the comparison with Schuldt et al.: one change more in each
+    *("paper's recipe", "our schedule", "our schedule and network"),
+    *("ours: each mock in eight views, too", "ours: fresh mocks, too", "one answer for all"),
+)
 FIVE = ("x_lens", "y_lens", "e1", "e2", "theta_E")
 
 
@@ -145,9 +150,11 @@ def coverage(found) -> list[str]:
 
 def pearson(found) -> list[str]:
     """Table 1 of Pearson et al. 2019: the paper's figures, its recipe and ours."""
-    rows = []
-    for name, cell in found["pearson2019"]["cells"].items():
-        survey, light = name.rsplit("-", 1)
+    rows, cells = [], found["pearson2019"]["cells"]
+    for name in sorted(
+        cells, key=lambda name: (name.rsplit("-", 1)[1], SURVEYS.index(name.rsplit("-", 1)[0]))
+    ):
+        cell, (survey, light) = cells[name], name.rsplit("-", 1)
         title = f"{survey}, light {'taken off' if light == 'subtracted' else 'present'}"
         published = [f"{cell['published'][key]:.3f}" for key in PARAMETERS]
         rows.append([title, "paper, its mocks", "150 passes over 50,000", *published])
@@ -163,7 +170,9 @@ def schuldt(found) -> list[str]:
     rows, words = [], "{:+.2f} ({:+.2f}, {:+.2f})"
     figures = found["schuldt2021"]
     for sample, part in figures["samples"].items():
-        for title, row in part["rows"].items():
+        # the paper's recipe, then what is changed of it, then no network at all
+        for title in sorted(part["rows"], key=lambda title: ROWS.index(title)):
+            row = part["rows"][title]
             seen = f"{row['shown_to_the_kept']:,}" if "shown_to_the_kept" in row else "-"
             errors = [words.format(*row["errors"][name]) for name in FIVE]
             rows.append([sample, title, seen, *errors])
