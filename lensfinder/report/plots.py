@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 LENS, OTHER, BAND, QUIET = "#b5341f", "#28518a", 0.22, "#7a7a7a"
 # of further lines and of the kinds of non-lenses; distinct in grey and for the colour-blind
 COLOURS = ("#28518a", "#d98a1f", "#3f8f6b", "#8d5a97", "#6b6b6b", "#b07a5a")
@@ -121,8 +123,9 @@ def spread_out(axis, values) -> bool:
     """
     from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-    low, high = min(values), max(values)
-    if not (low > 0 and high / low > 8):
+    low, middle, high = np.quantile(np.asarray(values, float), (0.0, 0.5, 1.0))
+    crowded = middle - low < 0.3 * (high - low)
+    if not (low > 0 and high / low > 8 and crowded):
         return False
     axis.set_xscale("log")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

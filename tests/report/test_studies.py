@@ -38,8 +38,11 @@ def test_words_along_x_keep_their_order():
     assert np.array_equal(axis.containers[1].lines[0].get_xydata(), [(1, 0.4)])
 
 
-@pytest.mark.parametrize("high", [7, 100])
-def test_a_wide_range_is_logarithmic(high):
-    lines = {"a": [point(1, 0.5), point(high, 0.2)]}
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [((1, 2, 7), "linear"), ((1, 4, 10, 100), "log"), ((0.2, 0.9, 1.6, 2.3, 3.0), "linear")],
+)
+def test_an_axis_that_crowds_the_lower_values_is_logarithmic(values, scale):
+    lines = {"a": [point(value, 0.5) for value in values]}
     axis = study_plot([{"x_label": "visits", "lines": lines}]).axes[0]
-    assert axis.get_xscale() == ("log" if high == 100 else "linear")
+    assert axis.get_xscale() == scale
