@@ -13,7 +13,6 @@ them out of its seconds. Validation is not counted: a pass over 512 mocks an epo
 
 import contextlib
 import json
-import os
 import time
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from _resumed import write_once, write_text
 
 from lensfinder.errors import CheckpointError
 from lensfinder.simulate import Simulator, simulate
@@ -237,7 +237,7 @@ class Networks:
         place = self.folder / "populations" / f"{changes['name']}.yaml"
         if not place.exists():
             place.parent.mkdir(exist_ok=True)
-            _write(place, yaml.safe_dump(changes, sort_keys=False))
+            write_text(place, yaml.safe_dump(changes, sort_keys=False))
         return str(place)
 
     def fixed_set(self, mocks: Mocks) -> Path:
@@ -287,7 +287,7 @@ class Networks:
             with contextlib.suppress(
                 FileExistsError
             ):  # another process was first: its number holds
-                _write_once(place, json.dumps(each))
+                write_once(place, json.dumps(each))
                 print(f"{what} {survey}: {1 / each:.0f} objects per core second", flush=True)
         return json.loads(place.read_text())
 
@@ -394,16 +394,3 @@ def _save_npz(path, columns):
             np.savez(file, **columns)
 
     write_atomically(path, save)
-
-
-def _write_once(path, text):
-    ours = path.with_name(f".{path.name}.{os.getpid()}")
-    ours.write_text(text)
-    try:
-        os.link(ours, path)
-    finally:
-        ours.unlink()
-
-
-def _write(path, text):
-    write_atomically(path, lambda temporary: Path(temporary).write_text(text))

@@ -1,11 +1,13 @@
 """What benchmarks that train for long have in common: options, and an end that may come later."""
 
 import argparse
+import os
 from pathlib import Path
 
 from _result import write_result
 
 from lensfinder.errors import LensfinderError
+from lensfinder.tables import write_atomically
 
 
 def parser(text, scales, *, work) -> argparse.ArgumentParser:
@@ -65,3 +67,39 @@ def measure(name, options, run, markdown, *, seed) -> None:
     print(f"\n{markdown(figures)}\n")
     name = name if options.scale != "ci" else f"{name}-ci"
     write_result(name, figures, seed=seed, folder=options.folder)
+
+
+def write_text(path, text) -> None:
+    """Write a whole file, or none.
+
+    Parameters
+    ----------
+    path : Path
+        Place.
+    text : str
+        What it shall hold.
+    """
+    write_atomically(path, lambda temporary: Path(temporary).write_text(text))
+
+
+def write_once(path, text) -> None:
+    """Write a whole file where there is none: of several processes the first one's stays.
+
+    Parameters
+    ----------
+    path : Path
+        Place.
+    text : str
+        What it shall hold.
+
+    Raises
+    ------
+    FileExistsError
+        If another was first.
+    """
+    ours = path.with_name(f".{path.name}.{os.getpid()}")
+    ours.write_text(text)
+    try:
+        os.link(ours, path)
+    finally:
+        ours.unlink()
