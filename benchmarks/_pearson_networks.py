@@ -284,9 +284,8 @@ class Networks:
         if not place.exists():
             place.parent.mkdir(exist_ok=True)
             each = self._probe(what, survey)
-            with contextlib.suppress(
-                FileExistsError
-            ):  # another process was first: its number holds
+            # if another process was first, its number holds
+            with contextlib.suppress(FileExistsError):
                 write_once(place, json.dumps(each))
                 print(f"{what} {survey}: {1 / each:.0f} objects per core second", flush=True)
         return json.loads(place.read_text())

@@ -29,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 from _result import write_result
+from _resumed import write_text
 from _schuldt_mocks import (
     POPULATION,
     SOURCE,
@@ -48,7 +49,6 @@ from lensfinder.errors import MetricError
 from lensfinder.lensing import Ellipticity, theta_E_to_barkana
 from lensfinder.paths import real_images_dir
 from lensfinder.posterior import Posterior, has_posterior
-from lensfinder.tables import write_atomically
 from lensfinder.training.crossval import cross_validate
 from lensfinder.training.fold_plans import altered
 from lensfinder.training.loop import train
@@ -317,7 +317,7 @@ def measured(place, test) -> dict:
     if not file.exists() or file.stat().st_mtime < weights.stat().st_mtime:
         recipe, model = trained_network(place)
         found = figures_of(recipe, fixed_predict(model), test)
-        write_atomically(file, lambda temporary: Path(temporary).write_text(json.dumps(found)))
+        write_text(file, json.dumps(found))
     return json.loads(file.read_text())
 
 

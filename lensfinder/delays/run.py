@@ -5,12 +5,7 @@ import math
 
 import numpy as np
 
-from lensfinder.delays.solve import (
-    FEWEST,
-    has_source,
-    solve_systems,
-    spread_systems,
-)
+from lensfinder.delays.solve import FEWEST, has_source, solve_systems, spread_systems
 from lensfinder.errors import SYSTEM_STATUS, ArgumentError
 from lensfinder.lensing.cosmology import distances
 from lensfinder.lensing.delays import image_kinds
