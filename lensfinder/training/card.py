@@ -128,7 +128,8 @@ def _inputs(recipe):
 def _training(recipe, training):
     source = _source(recipe.data, training["recipe"]["data"])
     source += ", each as one of its eight views, drawn anew each time" if recipe.turned else ""
-    began = f" It began with the weights of `{recipe.start}`." if recipe.start else ""
+    but = ", its last layers at random" if recipe.fresh_head else ""
+    began = f" It began with the weights of `{recipe.start}`{but}." if recipe.start else ""
     early = "" if training["finished"] else f" (of {recipe.epochs} in the recipe: stopped early)"
     return [
         "## Training\n\n"

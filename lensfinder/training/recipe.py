@@ -29,7 +29,17 @@ from lensfinder.training.recipe_parts import Constant, Cosine, Named, Stepped, T
 TASKS = ("finder", "modeller", "cleaner", "auditor")
 MEMORIES = 5  # lengths of its memory after which an average has forgotten where it began (e^-5)
 # keys that are resolved only where they are given: a training begun before they existed continues
-LATER = ("bands", "stop_after", "cleaning", "frame", "turned", "start", "ema", "precision")
+LATER = (
+    "bands",
+    "stop_after",
+    "cleaning",
+    "frame",
+    "turned",
+    "start",
+    "fresh_head",
+    "ema",
+    "precision",
+)
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
@@ -53,6 +63,9 @@ class Recipe(BaseModel):
     start : str or None
         Preset whose weights training begins with, instead of random ones: the same network, for the
         same answers (`lensfinder.training.starting`).
+    fresh_head : bool
+        Whether the layers that answer begin at random all the same, so that `start` may answer
+        something else: values, say, where this network is to answer with a posterior.
     data : Mocks, Shards, Mixture or Arrays
         What it is trained on.
     turned : bool
@@ -97,6 +110,7 @@ class Recipe(BaseModel):
     frame: int | None = Field(default=None, ge=16, le=512)
     network: Named
     start: str | None = None
+    fresh_head: bool = False
     data: Annotated[Mocks | Shards | Mixture | Arrays, Field(discriminator="kind")]
     turned: bool = False
     adapt_size: int = Field(default=2048, ge=1, le=1_000_000)
@@ -125,6 +139,8 @@ class Recipe(BaseModel):
             raise ValueError("an auditor has a frame, another network has none.")
         if self.task == "auditor" and self.data.kind != "arrays":
             raise ValueError("an auditor is trained on arrays: pairs of training.reconstructions.")
+        if self.fresh_head and self.start is None:
+            raise ValueError("fresh_head goes with start: without it every layer begins at random.")
         if len(set(names)) != len(names):
             raise ValueError(f"each target may stand once only: {names}.")
         if self.groups is not None and self.bands is not None:

@@ -8,6 +8,7 @@ from lensfinder.zoo.layers.posterior_head import PosteriorHead
 from lensfinder.zoo.layers.target_scale import SPAN, TargetScale
 from lensfinder.zoo.layers.to_branches import ToBranches
 
+HEAD = ("p_lens", "parameters", "target_scale", "raw", "posterior")  # layers that `head` makes
 MAX_STAMP, MAX_BANDS, MAX_GROUPS = 1024, 16, 8  # a configuration may come from elsewhere
 
 # Physical value at network output 0 and 10. They only set the scale on which a network starts to

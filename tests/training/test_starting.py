@@ -1,5 +1,6 @@
 """A training that begins with a preset's weights: which ones, resume, and what does not fit."""
 
+import keras
 import numpy as np
 import pytest
 from tiny_training import Objects, recipe
@@ -8,8 +9,9 @@ from lensfinder.errors import ArchitectureError, CheckpointError, UnknownNameErr
 from lensfinder.training.card import _training
 from lensfinder.training.loop import train
 from lensfinder.training.network import build_network
-from lensfinder.training.starting import begin_from
+from lensfinder.training.starting import begin_from, copy_weights
 from lensfinder.zoo import save_preset
+from lensfinder.zoo.inputs import HEAD
 from lensfinder.zoo.weights import array_of, weight_table
 
 
@@ -98,6 +100,49 @@ def test_what_does_not_fit_is_refused_before_training(tmp_path):
         begin_from(model, nobody)
 
 
+def test_a_fresh_head_may_answer_something_else(tmp_path):
+    """A modeller of values lends all but its last layers to one that answers with a posterior."""
+    base = preset(tmp_path / "base", recipe(tmp_path))
+    plain = recipe(tmp_path)
+    arguments = {**plain.network.arguments, "components": 2}
+    network = {"name": plain.network.name, "arguments": arguments}
+    start = {"start": str(base.folder), "network": network}
+    stiff = recipe(tmp_path, **start)
+    with pytest.raises(ArchitectureError, match="do not fit this input"):
+        begin_from(build_network(stiff), stiff)
+    given = recipe(tmp_path, fresh_head=True, **start)
+    model = build_network(given)
+    before, wanted = values(model), values(base.load(calibrated=False))
+    assert "but for the layers that answer" in begin_from(model, given)
+    found = values(model)
+    last = {name for name in found if name.split("/")[0] in HEAD}
+    assert last
+    assert set(found) - last == {n for n in wanted if n.split("/")[0] not in HEAD}
+    for name, value in found.items():
+        np.testing.assert_array_equal(value, before[name] if name in last else wanted[name])
+    wider = {"name": plain.network.name, "arguments": {**arguments, "units": 9}}
+    other = recipe(tmp_path, fresh_head=True, start=str(base.folder), network=wider)
+    with pytest.raises(ArchitectureError, match="do not fit this input"):
+        begin_from(build_network(other), other)
+    # a network whose last layers are its own
+    with pytest.raises(ArchitectureError, match="layers of its own"):
+        copy_weights(base, keras.Model(model.inputs, model.layers[-3].output), fresh_head=True)
+    with pytest.raises(ValueError, match="fresh_head goes with start"):
+        recipe(tmp_path, fresh_head=True)
+
+
+@pytest.mark.parametrize("name", ["compact", "six_layer_cnn"])
+def test_the_head_is_all_that_a_task_adds(tmp_path, name):
+    """The control of `HEAD`: without its layers, finder and modeller have the same weights."""
+    names = []
+    for kind in ("finder", "modeller"):
+        builder = f"compact_{kind}" if name == "compact" else name
+        arguments = {"widths": [4], "units": 8} if name == "compact" else {}
+        given = recipe(tmp_path, task=kind, network={"name": builder, "arguments": arguments})
+        names.append({n for n in values(build_network(given)) if n.split("/")[0] not in HEAD})
+    assert names[0] == names[1]
+
+
 def test_recipe_and_card_say_where_it_began(tmp_path):
     given = recipe(tmp_path, start="compact-modeller/euclid-vis")
     assert given.resolved()["recipe"]["start"] == "compact-modeller/euclid-vis"
@@ -105,4 +150,6 @@ def test_recipe_and_card_say_where_it_began(tmp_path):
     facts = {"recipe": {"data": {}}, "finished": True, "parameters": 1, "objects": 2, "steps": 3}
     facts |= {"best_epoch": 1, "epochs": 1, "stored_as": "float16"}
     assert "began with the weights of `compact-modeller/euclid-vis`" in _training(given, facts)[0]
+    fresh = given.model_copy(update={"fresh_head": True})
+    assert "`compact-modeller/euclid-vis`, its last layers at random." in _training(fresh, facts)[0]
     assert "began" not in _training(recipe(tmp_path), facts)[0]
