@@ -33,10 +33,10 @@ def publish(
 ):
     """Measure a trained network and write it as a preset.
 
-    What is measured is the network as read back from the files, so a rounding to float16 is in the
-    figures. A finder is calibrated on its validation sample first; its figures are those of the
-    calibrated probabilities, with the calibration error before and after. A modeller's posteriors
-    are, on the populations that it was trained for (`lensfinder.training.spread_populations`).
+    What is measured is the network as read back from the files, so its rounding is in the figures.
+    A finder is calibrated on its validation sample first; its figures are those of the calibrated
+    probabilities, with the calibration error before and after. A modeller's posteriors are, on the
+    populations that it was trained for (`lensfinder.training.spread_populations`).
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def publish(
         The training.
     size : int or None
         Number of test objects; the recipe's by default.
-    dtype : {"float32", "float16"}
+    dtype : {"float32", "float16", "int8"}
         How weights are stored.
     place : Path or None
         Folder of the preset; ``candidate`` in the run's folder by default. `adopt` puts it among

@@ -59,7 +59,12 @@ def parser(prog: str = "python -m lensfinder.training.zoo") -> argparse.Argument
         "--replace", action="store_true", help="write the preset even if it is not better"
     )
     found.add_argument("--size", type=int, help="test objects (default: as in the recipe)")
-    found.add_argument("--dtype", default="float32", choices=("float32", "float16"))
+    found.add_argument(
+        "--dtype",
+        default="float32",
+        choices=("float32", "float16", "int8"),
+        help="how weights are stored; int8 where millions of them must be small",
+    )
     found.add_argument("--preset", type=Path, help="folder for the preset (default: models/)")
     found.add_argument(
         "--calibration",

@@ -12,7 +12,7 @@ from lensfinder.errors import UntrustedArtefactError
 MAX_JSON = 1_000_000  # bytes; our largest configuration has 2 kB
 MAX_HEADER = 1_000_000  # bytes of a safetensors header; EfficientNet-B7 twice needs 150 kB
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_WIDTHS = {"F16": 2, "F32": 4, "I32": 4, "U32": 4, "I64": 8}
+_WIDTHS = {"I8": 1, "F16": 2, "F32": 4, "I32": 4, "U32": 4, "I64": 8}
 
 
 class Pin(BaseModel):

@@ -70,7 +70,7 @@ def save_preset(
         Plain numbers and text.
     card : str
         Model card, Markdown.
-    dtype : {"float32", "float16"}
+    dtype : {"float32", "float16", "int8"}
         How kernels lie on disk.
     headline : dict or None
         A few figures for the table.

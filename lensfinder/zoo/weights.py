@@ -11,11 +11,13 @@ from safetensors.numpy import load as parse_safetensors
 from safetensors.numpy import save as serialize_safetensors
 
 from lensfinder.errors import ArchitectureError, PresetError, UntrustedArtefactError
+from lensfinder.zoo import eight_bits
 from lensfinder.zoo.artefacts import MAX_HEADER, Pin, check_header, read_pinned
 
 SHARD_BYTES = 15_000_000  # a shard stays below, header included
 MAX_WEIGHT = 1e30  # larger numbers overflow float32 in the next multiplication
 SHARD_NAME = re.compile(r"weights-(\d{5})-of-(\d{5})\.safetensors")
+DTYPES = ("float32", "float16", "int8")  # how kernels may lie on disk
 _FLOATS = ("float16", "bfloat16", "float32")
 _CODES = {"int32": "I32", "uint32": "U32", "int64": "I64"}
 
@@ -84,9 +86,10 @@ def write_weights(folder: Path, model, *, dtype: str = "float32") -> list[str]:
         An existing folder.
     model : keras.Model
         The model.
-    dtype : {"float32", "float16"}
+    dtype : {"float32", "float16", "int8"}
         How kernels lie on disk; small tensors (biases, batch statistics, bounds) stay float32,
-        because half precision cannot hold their range.
+        because half precision cannot hold their range. With "int8" large kernels are whole numbers
+        of steps (`lensfinder.zoo.eight_bits`), and small ones float16.
 
     Returns
     -------
@@ -98,15 +101,14 @@ def write_weights(folder: Path, model, *, dtype: str = "float32") -> list[str]:
     PresetError
         If a weight is not finite, overflows float16, or does not fit into a shard.
     """
-    if dtype not in ("float32", "float16"):
-        raise PresetError(f"Weights are stored as float32 or float16. Received: {dtype!r}.")
+    if dtype not in DTYPES:
+        raise PresetError(f"Weights are stored as {', '.join(DTYPES)}. Received: {dtype!r}.")
     shards, size = [{}], 0
-    for name, variable in weight_table(model).items():
-        array = _encoded(name, array_of(variable), dtype)
+    for name, array in _stored(model, dtype):
         if array.nbytes + 4096 > SHARD_BYTES:
             raise PresetError(
                 f"{name} has {array.nbytes} bytes, more than a shard of {SHARD_BYTES} holds. "
-                "Store it as float16, or build a smaller dense layer."
+                "Store it as float16 or int8, or build a smaller dense layer."
             )
         # 256 bytes is more than one entry of the header takes
         if shards[-1] and size + array.nbytes + 256 > SHARD_BYTES - 1024:
@@ -119,6 +121,18 @@ def write_weights(folder: Path, model, *, dtype: str = "float32") -> list[str]:
         names.append(f"weights-{number:05d}-of-{len(shards):05d}.safetensors")
         (folder / names[-1]).write_bytes(serialize_safetensors(shard))
     return names
+
+
+def _stored(model, dtype):
+    """Names and arrays of the tensors of a model's files."""
+    for name, variable in weight_table(model).items():
+        array = array_of(variable)
+        if dtype == "int8" and array.dtype.kind == "f" and eight_bits.worth_it(array.shape):
+            whole, scale = eight_bits.rounded(_encoded(name, array, "float32"))
+            yield name, np.ascontiguousarray(whole)
+            yield name + eight_bits.SCALE, scale
+        else:
+            yield name, _encoded(name, array, "float16" if dtype == "int8" else dtype)
 
 
 def _encoded(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
@@ -153,6 +167,11 @@ def load_weights(model, folder: Path, pins: dict[str, Pin]) -> None:
     """
     table = weight_table(model)
     expected = {name: (tuple(v.shape), _accepted(v)) for name, v in table.items()}
+    steps = {
+        name + eight_bits.SCALE: (eight_bits.scale_shape(shape), ("F32",))
+        for name, (shape, codes) in expected.items()
+        if "I8" in codes
+    }
     shards = _shard_names(pins)
     # each shard may be as long as all weights at 8 bytes a number, never longer: nothing larger
     # than the model itself is read, whatever a manifest claims
@@ -164,27 +183,44 @@ def load_weights(model, folder: Path, pins: dict[str, Pin]) -> None:
             "Get the preset again."
         )
     staged: dict[str, np.ndarray] = {}
+    allowed = {**expected, **steps}
     for shard in shards:
         content = read_pinned(folder / shard, pins[shard])
-        check_header(content, shard, {k: v for k, v in expected.items() if k not in staged})
+        check_header(content, shard, {k: v for k, v in allowed.items() if k not in staged})
         try:
             tensors = parse_safetensors(content)
         except SafetensorError as error:
             raise UntrustedArtefactError(f"{shard} is not safetensors ({error}).") from error
         for name, array in tensors.items():
             staged[name] = _decoded(name, array, shard)
-    missing = sorted(set(expected) - set(staged))
+    asked = {name for name in steps if _is_whole(staged.get(name.removesuffix(eight_bits.SCALE)))}
+    unasked = sorted((set(staged) & set(steps)) - asked)
+    if unasked:
+        raise UntrustedArtefactError(
+            f"Steps without whole numbers: {unasked[0]!r}. Get the preset again.", tensor=unasked[0]
+        )
+    missing = sorted((set(expected) | asked) - set(staged))
     if missing:
         raise UntrustedArtefactError(
             f"{len(missing)} tensors are missing, the first: {missing[0]!r}. Get the preset again."
         )
+    for name in asked:
+        whole = name.removesuffix(eight_bits.SCALE)
+        array = eight_bits.restored(whole, staged[whole], staged[name])
+        staged[whole] = _decoded(whole, array, "the shards")
     for name, variable in table.items():
         variable.assign(staged[name])
 
 
 def _accepted(variable) -> tuple[str, ...]:
     kind = keras.backend.standardize_dtype(variable.dtype)
-    return ("F32", "F16") if kind in _FLOATS else (_CODES[kind],)
+    if kind not in _FLOATS:
+        return (_CODES[kind],)
+    return ("F32", "F16", "I8") if eight_bits.worth_it(variable.shape) else ("F32", "F16")
+
+
+def _is_whole(array) -> bool:
+    return array is not None and array.dtype == np.int8
 
 
 def _shard_names(pins) -> list[str]:
