@@ -80,6 +80,12 @@ def test_errors_are_one_line(lenses, tmp_path):
     assert done.exit_code == 2
     assert done.stderr.startswith("error: Delays need both redshifts.")
     assert not (tmp_path / "d.ecsv").exists()
+    for redshifts, words in (((-1, 1.5), "z_lens is a redshift"), ((1.5, 0.5), "lies behind")):
+        told = ("--z-lens", redshifts[0], "--z-src", redshifts[1])
+        done = command("delays", lenses, "-o", tmp_path / "d.ecsv", *told)
+        assert done.exit_code == 2
+        assert words in done.stderr
+        assert not (tmp_path / "d.ecsv").exists()
     wrong = command("delays", lenses, "-o", tmp_path / "d.ecsv", "--sigma", "x_lens=wide")
     assert wrong.exit_code == 2
     assert "NAME=NUMBER" in wrong.stderr
@@ -103,6 +109,14 @@ def test_compare_delays_writes_a_table_and_a_figure(tmp_path):
     same(read_table(tmp_path / "errors.ecsv"), lensfinder.compare_delays(truth, predicted))
     again = command(*words, "-o", tmp_path / "errors.ecsv")
     assert again.exit_code == 2
+    # nobody is left to compare: the table says why, and no figure of another table stays
+    predicted["theta_E"] = -1.0
+    predicted.write(tmp_path / "predicted.ecsv", overwrite=True)
+    none = command(*words, "-o", tmp_path / "errors.ecsv", "--overwrite")
+    assert none.exit_code == 0, none.stderr
+    assert "figure none" in none.stdout
+    assert not (tmp_path / "errors.png").exists()
+    assert set(read_table(tmp_path / "errors.ecsv")["status"]) == {"bad_theta_E"}
 
 
 @pytest.mark.parametrize("target", ["coolest", "lenstronomy", "pyautolens"])

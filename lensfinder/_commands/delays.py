@@ -115,6 +115,11 @@ def compare_delays(
     refuse_existing(figure, overwrite)
     table = run(truth, predicted, **options.given(cosmology=cosmology, match=match))
     write_table(table, output, overwrite=overwrite)
-    plot_delay_errors(table, figure, theta_E_min=theta_e_min)
-    typer.echo(json.dumps(summarise(table, theta_E_min=theta_e_min), indent=1))
-    typer.echo(f"table  {output}\nfigure {figure}")
+    figures = summarise(table, theta_E_min=theta_e_min)
+    typer.echo(json.dumps(figures, indent=1))
+    typer.echo(f"table  {output}")
+    if figures["all"]["images"]:
+        typer.echo(f"figure {plot_delay_errors(table, figure, theta_E_min=theta_e_min)}")
+    else:
+        figure.unlink(missing_ok=True)  # of another table
+        typer.echo("figure none: no system has as many predicted as true images, see its status")

@@ -17,6 +17,7 @@ from lensfinder.tables.columns import column_spec
 from lensfinder.tables.files import read_csv, read_table
 
 CENTRE_AND_SHEAR = ("x_lens", "y_lens", "gamma1", "gamma2")
+FARTHEST = 20.0  # redshift
 OPTIONAL = ("x_src", "y_src", "z_lens", "z_src", "slope")
 MOST_OBSERVED = 6  # images of one source: x_obs, x_obs_2, ..., x_obs_6
 _NONE = "nothing"  # unit of plain numbers, in messages
@@ -119,7 +120,7 @@ def possible(values) -> dict[str, np.ndarray]:
             checks["bad_slope"] = (values["slope"] > 1) & (values["slope"] < 3)
         if "z_lens" in values and "z_src" in values:
             near, far = values["z_lens"], values["z_src"]
-            checks["bad_redshift"] = (near > 0) & (near < far) & (far <= 20)
+            checks["bad_redshift"] = (near > 0) & (near < far) & (far <= FARTHEST)
     return checks
 
 
@@ -166,7 +167,7 @@ def read_lenses(table, *, z_lens=None, z_src=None, sigma=None, slopes=False) -> 
     table : astropy.table.Table or path
         One row per system, as `lensfinder model` writes it, or a user's.
     z_lens, z_src : float or None
-        Redshifts of every row, in place of the columns.
+        Redshifts of every row, in place of the columns and of their errors.
     sigma : mapping of str to float, or None
         Standard deviation of parameters for which the table has no uncertainty.
     slopes : bool
@@ -181,7 +182,8 @@ def read_lenses(table, *, z_lens=None, z_src=None, sigma=None, slopes=False) -> 
     ------
     ArgumentError
         If theta_E, or both pairs (e1, e2) and (q, phi), are missing; or `sigma` names what is no
-        parameter, or is negative; or a lens is not isothermal where it must be.
+        parameter, or is negative; or a lens is not isothermal where it must be; or a redshift for
+        every row is not between 0 and 20, or the source is not behind the lens.
     DataFormatError
         If the file cannot be read, or a column holds no numbers.
     UnitError
@@ -199,10 +201,13 @@ def read_lenses(table, *, z_lens=None, z_src=None, sigma=None, slopes=False) -> 
             values[name] = column_numbers(table, name)
     if not slopes:
         _check_isothermal(values.pop("slope", np.full(count, 2.0)))
-    for name, given in (("z_lens", z_lens), ("z_src", z_src)):
-        if given is not None:
-            values[name] = np.full(count, float(given))
-    spread = {name: found for name in values if (found := _spread(table, name, values[name]))}
+    given = _one_for_all(z_lens, z_src)
+    values |= {name: np.full(count, redshift) for name, redshift in given.items()}
+    spread = {
+        name: found
+        for name in values
+        if name not in given and (found := _spread(table, name, values[name]))
+    }
     for name, width in (sigma or {}).items():
         if name not in values or not 0.0 <= width < np.inf:
             raise ArgumentError(
@@ -235,6 +240,23 @@ def read_lenses(table, *, z_lens=None, z_src=None, sigma=None, slopes=False) -> 
         bits=bits,
         assumed=assumed,
     )
+
+
+def _one_for_all(z_lens, z_src) -> dict[str, float]:
+    """Redshifts that are given for every row; a mistake there is one of the caller's."""
+    given = {"z_lens": z_lens, "z_src": z_src}
+    given = {name: float(redshift) for name, redshift in given.items() if redshift is not None}
+    for name, redshift in given.items():
+        if not 0.0 < redshift <= FARTHEST:
+            raise ArgumentError(
+                f"{name} is a redshift above 0, and {FARTHEST:g} at most. Received: {redshift:g}."
+            )
+    if len(given) == 2 and given["z_lens"] >= given["z_src"]:
+        raise ArgumentError(
+            "The source lies behind the lens: z_src is larger than z_lens. Received: "
+            f"z_lens={given['z_lens']:g}, z_src={given['z_src']:g}."
+        )
+    return given
 
 
 def complete_shape(values, shape) -> None:

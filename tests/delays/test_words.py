@@ -50,7 +50,7 @@ def test_images_that_came_before_the_observed_one_are_looked_for_in_old_data():
 def test_a_bad_row_says_why():
     texts = describe(delays(one(theta_E=[-1.0]), **Z))
     assert texts == ["j1: no answer (bad_theta_E): the Einstein radius is not positive."]
-    (text,) = describe(delays(one(), z_lens=2.0, z_src=1.0))
+    (text,) = describe(delays(one(z_lens=[2.0], z_src=[1.0])))
     assert "Note: the source is not behind the lens" in text
     assert "delay unknown" in text
     (text,) = describe(delays(one(x_obs=[9.0]), **Z))

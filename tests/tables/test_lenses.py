@@ -92,6 +92,20 @@ def test_uncertainties_from_percentiles_from_the_std_or_given():
             read_lenses(table, sigma=wrong)
 
 
+def test_a_redshift_for_all_rows_has_no_error():
+    """The errors in the table are those of the value that it takes the place of."""
+    table = Table({"theta_E": [1.0], "e1": [0.1], "e2": [0.0]})
+    table["z_lens"], table["z_lens_std"] = 0.4, 0.1
+    table["z_src"], table["z_src_p16"], table["z_src_p50"], table["z_src_p84"] = 2.0, 1.0, 2.0, 3.0
+    assert {"z_lens", "z_src"} <= set(read_lenses(table).spread)
+    given = read_lenses(table, z_lens=0.5, z_src=1.5)
+    assert given.values["z_lens"].tolist() == [0.5]
+    assert not {"z_lens", "z_src"} & set(given.spread)
+    for z_lens, z_src in ((0.0, None), (np.nan, None), (None, 21.0), (1.0, 1.0)):
+        with pytest.raises(ArgumentError, match="redshift|behind"):
+            read_lenses(table, z_lens=z_lens, z_src=z_src)
+
+
 def test_masked_entries_are_missing():
     column = MaskedColumn([1.0, 1.5], mask=[False, True])
     found = read_lenses(lenses(theta_E=column))
