@@ -7,7 +7,9 @@ from lensfinder.lensing.ellipticity import Ellipticity
 from lensfinder.lensing.shape_draws import near_angle
 from lensfinder.predict import (
     BATCH_SIZE,
+    DRAWS,
     Chain,
+    DrawsFile,
     Fitting,
     Network,
     Readout,
@@ -39,6 +41,9 @@ def model(
     denoiser=None,
     cleaned=None,
     mask_blobs: bool = False,
+    posterior=None,
+    draws: int = DRAWS,
+    seed: int = 0,
     report=True,
     batch_size: int = BATCH_SIZE,
     overwrite: bool = False,
@@ -80,6 +85,13 @@ def model(
     mask_blobs : bool
         Whether the images are cut to a circle around the source in the middle first, against
         neighbours (`lensfinder.data.blobs`).
+    posterior : path or None
+        An ``.npz`` for draws of every lens' posterior, from which `delays` and `export` know how
+        its parameters hang together (`lensfinder.predict.DrawsFile`).
+    draws : int
+        How many of them, per lens.
+    seed : int
+        Row i draws from (seed, i).
     report : bool or path
         Whether a page is written beside the table (``<table>.report.html``), or its own place.
     batch_size : int
@@ -108,7 +120,8 @@ def model(
         If an output exists already; before anything is computed.
     UnknownNameError, PresetError, UntrustedArtefactError
         If a preset is not there, of the wrong kind, or not what it should be, or the stages do not
-        take the same images; before anything is written.
+        take the same images, or draws are asked of one without posteriors; before anything is
+        written.
     InputContractError
         If arrays do not fit the preset's contract.
     """
@@ -121,6 +134,9 @@ def model(
     if cleaner or mask_blobs:
         front = {"cleaner": cleaner, "mask_blobs": mask_blobs, "files": files}
         network = Chain(network, **front, overwrite=overwrite)
+    kept = None
+    if posterior is not None:
+        kept = DrawsFile(posterior, network, draws=draws, seed=seed, overwrite=overwrite)
     fitting = fitting or Fitting()
     bands = fitting.bands_of(network.contract)
     source = cutouts_of(images, network.contract, ids=ids, layout=layout, bands=bands)
@@ -130,7 +146,10 @@ def model(
 
     rows, readout = Rows(), Readout(network)
     for chunk in batches(source, network.batch_size):
-        answers = readout(network(chunk, resample=resample, fitting=fitting))
+        raw = network(chunk, resample=resample, fitting=fitting)
+        if kept is not None:
+            kept.add(raw)
+        answers = readout(raw)
         first = rows.add(chunk, answers)
         for listener in following:
             listener.batch(first, chunk, answers)
@@ -152,9 +171,14 @@ def model(
         "resample": resample,
         **fitting.options(),
         "batch_size": None if batch_size == BATCH_SIZE else batch_size,
+        "posterior": posterior,
+        "draws": None if posterior is None or draws == DRAWS else draws,
+        "seed": None if posterior is None or seed == 0 else seed,
         "output": output,
     }
     table = build_table(columns, metadata("model", network, images, options, columns))
+    if kept is not None:
+        kept.write(table["id"])
     if output is not None:
         write_table(table, output, overwrite=overwrite)
     for listener in following:

@@ -36,6 +36,14 @@ def _orientation(north_up: bool, wcs: Path | None):
     return Orientation.from_wcs(dict(file.header(file.units[0])))
 
 
+def say_exact(result) -> None:
+    """Say which parameters were taken to be known exactly, and what to do about it."""
+    names = result.meta["exact_zero"]
+    if names:
+        hint = f"--sigma {names[0]}=0.05"
+        typer.echo(f"zero without an error: {', '.join(names)} ({hint},... gives them one)")
+
+
 def delays(
     table: Table,
     output: options.Output = Path("delays.ecsv"),
@@ -89,6 +97,7 @@ def delays(
     typer.echo(f"{result.meta['systems']} lenses: {counts or 'none'}")
     if result.meta["assumed_zero"]:
         typer.echo(f"taken as zero, not in the table: {', '.join(result.meta['assumed_zero'])}")
+    say_exact(result)
     typer.echo(f"table  {output}")
 
 

@@ -13,6 +13,7 @@ from lensfinder._commands.delays import (
     Table,
     ZLens,
     ZSrc,
+    say_exact,
 )
 
 
@@ -51,5 +52,6 @@ def export(
         typer.echo(f"{row['id']}: not written ({row['status']}): {row['message']}", err=True)
     written = result[result["status"] == "ok"]
     typer.echo(f"{len(written)} of {len(result)} lenses for {to}")
+    say_exact(result)
     for path in list(dict.fromkeys(written["message"]))[:10]:
         typer.echo(f"file   {path}")

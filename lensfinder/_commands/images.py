@@ -92,6 +92,11 @@ def model(
     layout: options.Layout = None,
     resample: options.Resample = False,
     fitting=None,
+    posterior: Annotated[
+        Path | None, typer.Option(help="Keep draws of every lens' posterior in this .npz.")
+    ] = None,
+    draws: Annotated[int | None, typer.Option(help="With --posterior: draws per lens.")] = None,
+    seed: options.Seed = None,
     report: options.Report = True,
     batch_size: options.BatchSize = None,
     overwrite: options.Overwrite = False,
@@ -110,12 +115,15 @@ def model(
             layout=layout,
             resample=resample,
             fitting=fitting,
+            posterior=posterior,
             report=report,
             overwrite=overwrite,
             watch=[counter],
-            **options.given(preset=preset or None, batch_size=batch_size),
+            **options.given(preset=preset or None, batch_size=batch_size, draws=draws, seed=seed),
         )
     _summary(table, output, report)
+    if posterior is not None:
+        typer.echo(f"draws  {posterior}")
 
 
 def example(

@@ -11,7 +11,7 @@ from lensfinder.lensing.cosmology import distances
 from lensfinder.lensing.delays import image_kinds
 from lensfinder.lensing.sky import Orientation
 from lensfinder.tables import build_table, check_output, write_table
-from lensfinder.tables.draws import read_posterior
+from lensfinder.tables.draws import exact_zero, read_posterior
 from lensfinder.tables.lenses import Lenses, read_lenses
 
 DRAWS = 1000
@@ -112,7 +112,7 @@ def delays(
     solution = solve_systems(lenses, rows, measure)
     bits[rows[solution.images.count < 2]] |= SYSTEM_STATUS["single_image"]
     bits[rows[solution.elsewhere]] |= SYSTEM_STATUS["not_an_image"]
-    posterior = read_posterior(posterior)
+    posterior = read_posterior(posterior, lenses.ids)
     spread = None
     uncertain = bool(lenses.spread) or posterior is not None or position_error > 0.0
     if draws and uncertain:
@@ -130,6 +130,7 @@ def delays(
     dates = [_date(text or date) for text in lenses.date_obs]
     result = _table(lenses, rows, bits, solution, spread, dates, orientation)
     result.meta = _metadata(lenses, measure, spread, orientation, bits, seed, position_error)
+    result.meta["exact_zero"] = exact_zero(lenses, posterior)
     if output is not None:
         write_table(result, output, overwrite=overwrite)
     return result

@@ -5,6 +5,7 @@ Everything streams: at most one batch of cutouts is held, however many there are
 
 from lensfinder.predict.chain import Chain
 from lensfinder.predict.cleaner import Cleaner
+from lensfinder.predict.draws_file import DRAWS, DrawsFile
 from lensfinder.predict.ensemble import Ensemble, modeller_of
 from lensfinder.predict.fitting import Fitting
 from lensfinder.predict.images import batches, cutouts_of
@@ -16,9 +17,11 @@ from lensfinder.predict.run import Listener, Run, command_line, listeners, metad
 
 __all__ = [
     "BATCH_SIZE",
+    "DRAWS",
     "Answers",
     "Chain",
     "Cleaner",
+    "DrawsFile",
     "Ensemble",
     "Fitting",
     "Listener",

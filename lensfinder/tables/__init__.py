@@ -15,7 +15,7 @@ from lensfinder.tables.columns import (
     column_spec,
     name_known,
 )
-from lensfinder.tables.draws import Covariance, draw_lenses, read_posterior
+from lensfinder.tables.draws import Covariance, draw_lenses, exact_zero, read_posterior
 from lensfinder.tables.files import (
     WRITERS,
     check_output,
@@ -40,6 +40,7 @@ __all__ = [
     "clean_message",
     "column_spec",
     "draw_lenses",
+    "exact_zero",
     "name_known",
     "read_csv",
     "read_lenses",

@@ -32,14 +32,16 @@ class Covariance:
     matrices: np.ndarray
 
 
-def read_posterior(posterior):
+def read_posterior(posterior, ids=None):
     """A posterior, from memory or from a file.
 
     Parameters
     ----------
     posterior : None, path, mapping or Covariance
-        An ``.npz`` holds either one array (N, draws) per parameter, or ``names`` and
-        ``covariance`` (N, P, P).
+        An ``.npz`` holds either one array (N, draws) per parameter, and perhaps ``id`` (N,), as
+        `lensfinder.model` writes it; or ``names`` and ``covariance`` (N, P, P).
+    ids : sequence of str or None
+        Names of a table's rows: where the posterior has ids, it is brought into their order.
 
     Returns
     -------
@@ -49,9 +51,11 @@ def read_posterior(posterior):
     Raises
     ------
     ArgumentError
-        If the file is not one.
+        If the file is not one, or has not got one entry for each row of the table.
     """
-    if posterior is None or isinstance(posterior, (Covariance, Mapping)):
+    if isinstance(posterior, Mapping):
+        return _in_order(posterior, ids)
+    if posterior is None or isinstance(posterior, Covariance):
         return posterior
     path = Path(posterior)
     try:
@@ -64,7 +68,29 @@ def read_posterior(posterior):
         ) from error
     if {"names", "covariance"} <= set(found):
         return Covariance(tuple(str(name) for name in found["names"]), found["covariance"])
-    return found
+    return _in_order(found, ids)
+
+
+def _in_order(posterior, ids):
+    """Draws by the rows of a table, if they say whose they are."""
+    if ids is None or "id" not in posterior:
+        return posterior
+    theirs = np.asarray(posterior["id"], dtype="U").tolist()
+    place = {name: row for row, name in enumerate(theirs)}
+    missing = [name for name in ids if name not in place]
+    if missing or len(place) < len(theirs):
+        why = f"not {missing[0]!r} of the table" if missing else "an id twice"
+        raise ArgumentError(
+            f"The posterior has draws of {len(theirs)} lenses, and {why}. Give the file that was "
+            "written with this table."
+        )
+    rows = np.array([place[name] for name in ids], dtype=np.int64)
+    arrays = {name: np.asarray(array) for name, array in posterior.items() if name != "id"}
+    if any(len(array) != len(theirs) for array in arrays.values()):
+        raise ArgumentError(
+            f"The posterior has {len(theirs)} ids, and an array of another length. Write it anew."
+        )
+    return {name: array[rows] for name, array in arrays.items()}
 
 
 def draw_lenses(lenses: Lenses, rows, *, n: int = 1000, seed: int = 0, posterior=None):
@@ -138,6 +164,27 @@ def draw_lenses(lenses: Lenses, rows, *, n: int = 1000, seed: int = 0, posterior
     return {name: np.where(good, v, table[name]) for name, v in values.items()}, good
 
 
+def exact_zero(lenses: Lenses, posterior=None) -> list[str]:
+    """Parameters that neither table nor posterior names: every draw has them at exactly 0.
+
+    Parameters
+    ----------
+    lenses : Lenses
+        The systems.
+    posterior : None, mapping or Covariance
+        As `read_posterior` gives it.
+
+    Returns
+    -------
+    list of str
+        Of the centre and the shear. An error for them (``sigma``) makes what follows honest.
+    """
+    if not lenses.spread and posterior is None:
+        return []  # nothing has an error, and no draw is made
+    named = posterior.names if isinstance(posterior, Covariance) else (posterior or ())
+    return [name for name in lenses.assumed if name not in lenses.spread and name not in named]
+
+
 def _shape(lenses, posterior):
     """Which description of the shape is drawn."""
     named = posterior.names if isinstance(posterior, Covariance) else (posterior or ())
@@ -148,7 +195,7 @@ def _shape(lenses, posterior):
 
 
 def _checked(posterior, lenses):
-    posterior = read_posterior(posterior)
+    posterior = read_posterior(posterior, lenses.ids)
     if posterior is None:
         return None
     names = posterior.names if isinstance(posterior, Covariance) else tuple(posterior)
