@@ -17,7 +17,7 @@ DRAWS = 99  # ranks 0 to 99: a hundred places, twenty bins of five
 RANK_BINS = 20
 BINS = 5  # of S/N; the 68 % coverage of 2,000 lenses is known to 1 %
 ALPHA = 0.01  # a test that rejects a right posterior so often
-SHRINK = 0.8  # of the control with too small spreads
+SHRINK, STRETCH = 0.8, 1.25  # of the controls with too small and too large spreads
 SHIFT = 0.3  # standard deviations, of the control with a bias
 
 
@@ -36,8 +36,8 @@ def posterior_figures(posterior: Posterior, truth, *, rng, by=None, controls: bo
         What coverage is binned by as well, such as S/N.
     controls : bool
         Whether the same is done to posteriors that are wrong on purpose: each spread times 0.8, a
-        bias of 0.3 standard deviations, and the posteriors of other lenses. Tests that do not
-        reject these have no power.
+        bias of 0.3 standard deviations, the posteriors of other lenses, and each spread times
+        1.25. Tests that do not reject these have no power.
 
     Returns
     -------
@@ -257,6 +257,7 @@ def _wrong(posterior, rng):
         Posterior(posterior.targets, posterior.weights, posterior.means + shift, posterior.factors),
     )
     yield "of another lens", posterior.rows(rng.permutation(len(posterior)))
+    yield f"spread x {STRETCH:g}", posterior.stretched(np.full(len(posterior.targets), STRETCH))
 
 
 def _control(wrong, truth, rng) -> dict:
