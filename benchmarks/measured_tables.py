@@ -185,6 +185,67 @@ def schuldt(found) -> list[str]:
     return rows_of(["sample", "", "images shown to the kept network", *FIVE], rows)
 
 
+def schuldt_delays(found) -> list[str]:
+    """Further images and delays of Schuldt et al. 2021, section 6, the paper's recipe and ours."""
+    rows, words = [], "{:+.2f} ({:+.2f}, {:+.2f})"
+    figures = found["schuldt2021"]
+    for sample, part in figures["samples"].items():
+        for title in sorted(part["rows"], key=lambda title: ROWS.index(title)):
+            if "images_and_delays" not in part["rows"][title]:
+                continue
+            row = part["rows"][title]["images_and_delays"]
+            errors = [row["all"][name] for name in ("dx", "dy", "f_delay")]
+            numbers = [(each["median"], each["plus"], -each["minus"]) for each in errors]
+            share = percent(row["count_differs"])
+            rows.append([sample, title, share, *(words.format(*each) for each in numbers)])
+    paper = figures["published_images_and_delays"]
+    for title in ("natural", "uniform"):
+        numbers = [paper["dx"], paper["dy"], paper[f"f_delay, {title} theta_E"]]
+        share = percent(paper["count_differs"])
+        rows.append(
+            [f"{title} theta_E", "paper, its mocks", share, *(words.format(*n) for n in numbers)]
+        )
+    head = ["sample", "", "number of images differs", 'dx (")', 'dy (")', "fractional delay error"]
+    return rows_of(head, rows)
+
+
+def delays(found) -> list[str]:
+    """How often intervals of further images and of delays hold the truth."""
+    ways = {
+        "columns": "columns of the table",
+        "draws": "draws",
+        "draws_and_scatter": "draws, errors for centre and shear",
+    }
+    rows = []
+    for population, part in found["delays_coverage"]["populations"].items():
+        for key, words in ways.items():
+            of = part[key]
+            held = [percent(of[name]["in_68"]) for name in ("x_image", "y_image", "delay")]
+            widths = [
+                f"{of['x_image'][name]:.3f}"
+                for name in ("median_half_width", "median_absolute_error")
+            ]
+            rows.append([population, words, *held, *widths, percent(of["right_number_of_images"])])
+    head = ["mocks", "posterior", "x within 68 %", "y within 68 %", "delay within 68 %"]
+    head += ['half width of x (")', 'median error of x (")', "right number of images"]
+    return rows_of(head, rows)
+
+
+def shapes(found) -> list[str]:
+    """Axis ratios and position angles of lenses with published ones, set by set."""
+    rows = []
+    for title, of in found["real_images"]["summary"].items():
+        if of.get("q_rms") is None:
+            continue
+        numbers = [f"{of['q_rms']:.2f}", f"{of['q_bias']:+.2f}", f"{of['q_nmad']:.2f}"]
+        numbers.append(percent(of["q_within_68_percent_interval"]))
+        for key in ("pa_median_difference_deg", "pa_rms_deg", "pa_nmad_deg"):
+            numbers.append("-" if of[key] is None else f"{of[key]:.0f}")
+        rows.append([title, *numbers, percent(of.get("pa_within_68_percent_interval"))])
+    head = ["", "q RMS", "q bias", "q NMAD", "q within 68 %", "PA median difference (deg)"]
+    return rows_of([*head, "PA RMS (deg)", "PA NMAD (deg)", "PA within 68 %"], rows)
+
+
 def modellers(found) -> list[str]:
     """RMS of theta_E of the modellers of one survey, in bins of S/N."""
     rows = []
@@ -201,6 +262,7 @@ def modellers(found) -> list[str]:
 TABLES = {
     **{"real-images": real_images, "finders": finders, "coverage": coverage},
     **{"pearson": pearson, "schuldt": schuldt, "modellers": modellers},
+    **{"schuldt-delays": schuldt_delays, "delays": delays, "shapes": shapes},
 }
 
 

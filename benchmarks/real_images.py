@@ -167,6 +167,8 @@ def look_at(images, folder, presets, known) -> list[dict]:
         for name in ("theta_E", "q"):
             if f"{name}_p16" in fit.colnames:  # of a modeller with a posterior
                 row[f"{name}_68"] = [_rounded(fit[f"{name}_{end}"]) for end in ("p16", "p84")]
+        if row["pa_deg"] is not None and "phi_p16" in fit.colnames:
+            row["pa_68_about_it_deg"] = _about_angle(fit, sky)
         entry = published_of(Path(cutout.path), folder, known)
         if entry is not None:
             shape = entry.shape(sky or NORTH_UP)
@@ -212,6 +214,23 @@ def _angle(fit, sky):
     if sky is None or not np.isfinite(fit["q"]):
         return None
     return _position_angle(Ellipticity(float(fit["e1"]), float(fit["e2"])), sky)
+
+
+def _about_angle(fit, sky):
+    """Bounds of 68 % about the predicted position angle [deg], below and above it."""
+    phi = float(fit["phi"])
+    turned = [
+        _position_angle(Ellipticity.from_axis_ratio(0.5, angle), sky) for angle in (phi, phi + 0.01)
+    ]
+    sense = np.sign(_turn(turned[1] - turned[0]))  # where east is right, angles run backwards
+    return sorted(
+        _rounded(sense * np.rad2deg(float(fit[f"phi_{end}"]) - phi), 1) for end in ("p16", "p84")
+    )
+
+
+def _turn(degrees):
+    """Difference of two orientations, -90 to 90 degrees."""
+    return (degrees + 90.0) % 180.0 - 90.0
 
 
 def _position_angle(shape, sky):
@@ -269,12 +288,21 @@ def summarise(rows) -> dict:
         result["q_bias"] = _rounded(np.mean(q))
         result["q_nmad"] = _rounded(_nmad(q))
     elongated = [row for row in rows if (row.get("published_q") or 1.0) < 0.9]
-    turns = np.array([(a - b + 90.0) % 180.0 - 90.0 for a, b in _pairs(elongated, "pa_deg")])
+    turns = np.array([_turn(a - b) for a, b in _pairs(elongated, "pa_deg")])
     result["pa_median_difference_deg"] = (
         _rounded(np.median(np.abs(turns)), 1) if len(turns) else None
     )
     result["pa_bias_deg"] = _rounded(np.median(turns), 1) if len(turns) else None
     result["pa_nmad_deg"] = _rounded(_nmad(turns), 1) if len(turns) else None
+    result["pa_rms_deg"] = _rounded(np.sqrt(np.mean(turns**2)), 1) if len(turns) else None
+    known = [
+        (_turn(row["published_pa_deg"] - row["pa_deg"]), *row["pa_68_about_it_deg"])
+        for row in elongated
+        if row.get("published_pa_deg") is not None and "pa_68_about_it_deg" in row
+    ]
+    if known:
+        held = [low <= turn <= high for turn, low, high in known]
+        result["pa_within_68_percent_interval"] = _rounded(np.mean(held))
     for name in ("theta_E", "q"):
         known = [
             (row[f"published_{name}"], *row[f"{name}_68"])

@@ -18,6 +18,7 @@ from lensfinder.data import load_layout, read_cutouts
 from lensfinder.data.tiles import cut, detect
 from lensfinder.errors import STATUS, UnknownNameError
 from lensfinder.find import find
+from lensfinder.lensing import Ellipticity, Orientation
 from lensfinder.model import model
 from lensfinder.predict import Fitting
 from tests import tiny
@@ -306,3 +307,20 @@ def test_the_benchmark_summary(benchmark_module):
         each["theta_E_68"] = interval
     held = benchmark_module.summarise(rows)["theta_E_within_68_percent_interval"]
     assert held == pytest.approx(2 / 3, abs=1e-3)
+
+
+def test_the_benchmark_knows_which_way_angles_run(benchmark_module):
+    """Bounds about a position angle are those of phi, mirrored where east is right."""
+    shape = Ellipticity.from_axis_ratio(0.6, math.radians(80.0))
+    fit = {"e1": shape.e1, "e2": shape.e2, "q": 0.6, "phi": math.radians(80.0)}
+    fit |= {"phi_p16": math.radians(70.0), "phi_p84": math.radians(100.0)}
+    left, right = Orientation(), Orientation(east_left=False)
+    assert benchmark_module._about_angle(fit, left) == [-10.0, 20.0]
+    assert benchmark_module._about_angle(fit, right) == [-20.0, 10.0]
+    row = {"p_lens": 0.9, "theta_E": 1.0, "published_theta_E": 1.0, "q": 0.6, "published_q": 0.6}
+    row |= {"pa_deg": 170.0, "pa_68_about_it_deg": [-10.0, 20.0]}
+    # 5 is 15 beyond 170; 155 is 15 before it
+    rows = [{**row, "published_pa_deg": pa} for pa in (5.0, 155.0)]
+    found = benchmark_module.summarise(rows)
+    assert found["pa_within_68_percent_interval"] == 0.5
+    assert found["pa_rms_deg"] == 15.0
