@@ -219,10 +219,7 @@ def _angle(fit, sky):
 def _about_angle(fit, sky):
     """Bounds of 68 % about the predicted position angle [deg], below and above it."""
     phi = float(fit["phi"])
-    turned = [
-        _position_angle(Ellipticity.from_axis_ratio(0.5, angle), sky) for angle in (phi, phi + 0.01)
-    ]
-    sense = np.sign(_turn(turned[1] - turned[0]))  # where east is right, angles run backwards
+    sense = 1 if sky[1] else -1  # where east is right, position angles run backwards
     return sorted(
         _rounded(sense * np.rad2deg(float(fit[f"phi_{end}"]) - phi), 1) for end in ("p16", "p84")
     )

@@ -18,7 +18,7 @@ from lensfinder.data import load_layout, read_cutouts
 from lensfinder.data.tiles import cut, detect
 from lensfinder.errors import STATUS, UnknownNameError
 from lensfinder.find import find
-from lensfinder.lensing import Ellipticity, Orientation
+from lensfinder.lensing import Ellipticity
 from lensfinder.model import model
 from lensfinder.predict import Fitting
 from tests import tiny
@@ -314,9 +314,20 @@ def test_the_benchmark_knows_which_way_angles_run(benchmark_module):
     shape = Ellipticity.from_axis_ratio(0.6, math.radians(80.0))
     fit = {"e1": shape.e1, "e2": shape.e2, "q": 0.6, "phi": math.radians(80.0)}
     fit |= {"phi_p16": math.radians(70.0), "phi_p84": math.radians(100.0)}
-    left, right = Orientation(), Orientation(east_left=False)
-    assert benchmark_module._about_angle(fit, left) == [-10.0, 20.0]
-    assert benchmark_module._about_angle(fit, right) == [-20.0, 10.0]
+    north = math.pi / 2
+    assert benchmark_module._about_angle(fit, (north, True)) == [-10.0, 20.0]
+    assert benchmark_module._about_angle(fit, (north, False)) == [-20.0, 10.0]
+    # and so do the angles themselves
+    for east_left, held in ((True, [-10.0, 20.0]), (False, [-20.0, 10.0])):
+        phi = [math.radians(angle) for angle in (70.0, 80.0, 100.0)]
+        angles = [
+            benchmark_module._position_angle(
+                Ellipticity.from_axis_ratio(0.6, each), (north, east_left)
+            )
+            for each in phi
+        ]
+        about = sorted(benchmark_module._turn(angles[k] - angles[1]) for k in (0, 2))
+        assert about == pytest.approx(held, abs=0.2)
     row = {"p_lens": 0.9, "theta_E": 1.0, "published_theta_E": 1.0, "q": 0.6, "published_q": 0.6}
     row |= {"pa_deg": 170.0, "pa_68_about_it_deg": [-10.0, 20.0]}
     # 5 is 15 beyond 170; 155 is 15 before it
