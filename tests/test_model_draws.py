@@ -126,7 +126,7 @@ def test_the_command_line_does_the_same(tmp_path):
     given = ("export", table, "--to", "lenstronomy", "--posterior", draws)
     handed = run(*given, "-o", tmp_path / "l.json")
     assert handed.exit_code == 0, handed.stderr
-    assert "zero without an error: x_lens, y_lens, gamma1, gamma2 (--sigma x_lens" in handed.stdout
+    assert "zero without an error: x_lens, y_lens, gamma1, gamma2 (errors" in handed.stdout
     assert len(json.loads((tmp_path / "l.json").read_text())["systems"]) == 3
     known = run(*given, "-o", tmp_path / "m.json", "--sigma", "x_lens=0.05,y_lens=0.05")
     assert "zero without an error: gamma1, gamma2" in known.stdout

@@ -40,8 +40,8 @@ def say_exact(result) -> None:
     """Say which parameters were taken to be known exactly, and what to do about it."""
     names = result.meta["exact_zero"]
     if names:
-        hint = f"--sigma {names[0]}=0.05"
-        typer.echo(f"zero without an error: {', '.join(names)} ({hint},... gives them one)")
+        hint = f"errors that follow are too small; --sigma {names[0]}=0.05,... gives them one"
+        typer.echo(f"zero without an error: {', '.join(names)} ({hint})")
 
 
 def delays(
