@@ -221,13 +221,20 @@ def delays(found) -> list[str]:
         for key, words in ways.items():
             of = part[key]
             held = [percent(of[name]["in_68"]) for name in ("x_image", "y_image", "delay")]
+            held += [percent(of["delay"][key]) for key in ("in_68_quads", "in_68_of_all")]
             widths = [
                 f"{of['x_image'][name]:.3f}"
                 for name in ("median_half_width", "median_absolute_error")
             ]
             rows.append([population, words, *held, *widths, percent(of["right_number_of_images"])])
     head = ["mocks", "posterior", "x within 68 %", "y within 68 %", "delay within 68 %"]
-    head += ['half width of x (")', 'median error of x (")', "right number of images"]
+    head += [
+        "of quads",
+        "all delays, missed ones too",
+        'half width of x (")',
+        'median error of x (")',
+        "right number of images",
+    ]
     return rows_of(head, rows)
 
 

@@ -167,7 +167,7 @@ def look_at(images, folder, presets, known) -> list[dict]:
         for name in ("theta_E", "q"):
             if f"{name}_p16" in fit.colnames:  # of a modeller with a posterior
                 row[f"{name}_68"] = [_rounded(fit[f"{name}_{end}"]) for end in ("p16", "p84")]
-        if row["pa_deg"] is not None and "phi_p16" in fit.colnames:
+        if None not in (row["pa_deg"], row.get("q_68", [None])[0]):
             row["pa_68_about_it_deg"] = _about_angle(fit, sky)
         entry = published_of(Path(cutout.path), folder, known)
         if entry is not None:

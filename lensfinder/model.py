@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lensfinder.errors import STATUS
+from lensfinder.errors import STATUS, ArgumentError
 from lensfinder.lensing.ellipticity import Ellipticity
 from lensfinder.lensing.shape_draws import near_angle
 from lensfinder.predict import (
@@ -122,6 +122,8 @@ def model(
         If a preset is not there, of the wrong kind, or not what it should be, or the stages do not
         take the same images, or draws are asked of one without posteriors; before anything is
         written.
+    ArgumentError
+        If draws cannot be as asked.
     InputContractError
         If arrays do not fit the preset's contract.
     """
@@ -135,6 +137,8 @@ def model(
         front = {"cleaner": cleaner, "mask_blobs": mask_blobs, "files": files}
         network = Chain(network, **front, overwrite=overwrite)
     kept = None
+    if posterior is None and (draws, seed) != (DRAWS, 0):
+        raise ArgumentError("draws and seed are those of the posterior. Say where to keep it.")
     if posterior is not None:
         kept = DrawsFile(posterior, network, draws=draws, seed=seed, overwrite=overwrite)
     fitting = fitting or Fitting()

@@ -11,7 +11,15 @@ import lensfinder
 from lensfinder import cli
 from lensfinder.errors import ArgumentError, OutputExistsError, PresetError
 from lensfinder.model import model
-from lensfinder.tables import exact_zero, read_lenses, read_posterior, read_table
+from lensfinder.tables import (
+    Covariance,
+    draw_lenses,
+    exact_zero,
+    in_order,
+    read_lenses,
+    read_posterior,
+    read_table,
+)
 from tests import tiny
 
 TARGETS = ("theta_E", "e1", "e2")
@@ -71,7 +79,7 @@ def test_delays_takes_the_rows_that_are_left_in_any_order(lenses):
     assert joint["id"].tolist() == apart["id"].tolist()
     np.testing.assert_array_equal(joint["x_image"], apart["x_image"])
     assert np.nanmax(np.abs(joint["x_image_p16"] - apart["x_image_p16"])) > 0
-    drawn = read_posterior(folder / "t.npz", few["id"])
+    drawn = in_order(read_posterior(folder / "t.npz"), read_lenses(few))
     file = np.load(folder / "t.npz")
     np.testing.assert_array_equal(drawn["e1"], file["e1"][[5, 3]])
     # what is exactly zero is said, and no longer once it has an error
@@ -79,18 +87,60 @@ def test_delays_takes_the_rows_that_are_left_in_any_order(lenses):
     known = read_lenses(few, sigma={"x_lens": 0.05, "y_lens": 0.05, "gamma1": 0.03})
     assert exact_zero(known, drawn) == ["gamma2"]
     assert exact_zero(known, {"gamma2": np.zeros((2, 9))}) == []
-    assert exact_zero(read_lenses(Table({"theta_E": [1.0], "e1": [0.0], "e2": [0.0]}))) == []
+    # nothing is drawn, nothing is too sure
+    assert lensfinder.delays(few, draws=0, **about).meta["exact_zero"] == []
 
 
-def test_draws_of_other_lenses_are_refused(lenses):
-    folder, _, table = lenses
-    with pytest.raises(ArgumentError, match="not 'somebody else' of the table"):
-        read_posterior(folder / "t.npz", ["1", "somebody else"])
-    drawn = dict(np.load(folder / "t.npz"))
-    with pytest.raises(ArgumentError, match="an array of another length"):
-        read_posterior({**drawn, "e1": drawn["e1"][:2]}, table["id"])
-    with pytest.raises(ArgumentError, match="an id twice"):
-        read_posterior({**drawn, "id": np.array(["a"] * 6)}, ["a"])
+def table_of(*ids):
+    """A table of lenses of these ids."""
+    count = len(ids)
+    return read_lenses(
+        Table(
+            {
+                "id": list(ids),
+                "theta_E": np.ones(count),
+                "e1": np.zeros(count),
+                "e2": np.zeros(count),
+            }
+        )
+    )
+
+
+def test_ids_say_whose_draws_they_are(tmp_path):
+    ids, first = np.array(["a", "b", "c"]), np.array([[1.0], [2.0], [3.0]])
+    found = in_order({"id": ids, "theta_E": first}, table_of("c", "a"))
+    assert found["theta_E"].ravel().tolist() == [3.0, 1.0]
+    # so do those of covariances, also from a file
+    np.savez(tmp_path / "c.npz", id=ids, names=["theta_E"], covariance=first[..., None])
+    found = in_order(read_posterior(tmp_path / "c.npz"), table_of("c", "a"))
+    assert isinstance(found, Covariance)
+    assert found.matrices.ravel().tolist() == [3.0, 1.0]
+    # a table without names is taken row by row, whatever its rows are called
+    plain = read_lenses(Table({"theta_E": [1.0] * 3, "e1": [0.0] * 3, "e2": [0.0] * 3}))
+    found = in_order({"id": np.array([1, 2, 3]) - 1, "theta_E": first}, plain)
+    assert found["theta_E"].ravel().tolist() == [1.0, 2.0, 3.0]
+    # names that repeat are those of the same rows, if all are there
+    found = in_order({"id": ["a", "a"], "theta_E": first[:2]}, table_of("a", "a"))
+    assert found["theta_E"].ravel().tolist() == [1.0, 2.0]
+
+
+def test_draws_of_other_lenses_are_refused():
+    ids, first = np.array(["a", "b", "c"]), np.array([[1.0], [2.0], [3.0]])
+    for given, ours, words in (
+        ({"id": ids, "theta_E": first}, ("a", "d"), "none of 'd'"),
+        ({"id": ["a", "a", "b"], "theta_E": first}, ("b", "a"), "an id twice"),
+        ({"id": ids, "theta_E": first[:2]}, ("a", "b"), "an array of another length"),
+        ({"id": ids, "theta_E": 1.0}, ("a", "b"), "an array of another length"),
+        (Covariance(("theta_E",), first[:, None], ["a", "b"]), ("a",), "another length"),
+    ):
+        with pytest.raises(ArgumentError, match=words):
+            in_order(given, table_of(*ours))
+    lenses = read_lenses(
+        Table({"theta_E": [1.0], "e1": [0.0], "e2": [0.0], "x_src": [0.1], "y_src": [0.0]}),
+        z_lens=0.3, z_src=2.0,
+    )  # fmt: skip
+    with pytest.raises(ArgumentError, match="z_lens is given for all rows, and the posterior"):
+        draw_lenses(lenses, [0], posterior={"z_lens": np.full((1, 9), 0.5)})
 
 
 def test_what_cannot_be_drawn_is_refused_before_anything_is_written(lenses, tmp_path):
@@ -99,6 +149,7 @@ def test_what_cannot_be_drawn_is_refused_before_anything_is_written(lenses, tmp_
     for error, words, options in (
         (PresetError, "answers without a posterior", {"preset": values, "posterior": "d.npz"}),
         (ArgumentError, "written as .npz", {"posterior": "d.fits"}),
+        (ArgumentError, "written as .npz", {"posterior": "d.NPZ"}),
         (ArgumentError, "one or more", {"posterior": "d.npz", "draws": 0}),
         (OutputExistsError, "exists", {"posterior": folder / "t.npz"}),
     ):
@@ -107,6 +158,8 @@ def test_what_cannot_be_drawn_is_refused_before_anything_is_written(lenses, tmp_
             model(images, output=tmp_path / "t.ecsv", **given)
         assert not (tmp_path / "t.ecsv").exists()
         assert not list(tmp_path.glob("d.*"))
+    with pytest.raises(ArgumentError, match="Say where to keep it"):
+        model(images, output=tmp_path / "t.ecsv", draws=50)
 
 
 def test_the_command_line_does_the_same(tmp_path):

@@ -131,4 +131,4 @@ def compare_delays(
         typer.echo(f"figure {plot_delay_errors(table, figure, theta_E_min=theta_e_min)}")
     else:
         figure.unlink(missing_ok=True)  # of another table
-        typer.echo("figure none: no system has as many predicted as true images, see its status")
+        typer.echo("figure none: no system can be compared, see the table's status")

@@ -11,7 +11,7 @@ from lensfinder.lensing.cosmology import distances
 from lensfinder.lensing.delays import image_kinds
 from lensfinder.lensing.sky import Orientation
 from lensfinder.tables import build_table, check_output, write_table
-from lensfinder.tables.draws import exact_zero, read_posterior
+from lensfinder.tables.draws import exact_zero, in_order, read_posterior
 from lensfinder.tables.lenses import Lenses, read_lenses
 
 DRAWS = 1000
@@ -55,7 +55,8 @@ def delays(
         A name that `lensfinder.lensing.named_cosmology` knows, or a flat cosmology.
     posterior : None, path, mapping of str to array (N, draws), or Covariance
         Draws of the parameters, or their covariances (`lensfinder.tables.Covariance`); an ``.npz``
-        file of either. By default the ``_p16 _p50 _p84`` or ``_std`` columns, taken as independent.
+        file of either, such as `lensfinder.model` writes; its ids say which row is whose. By
+        default the ``_p16 _p50 _p84`` or ``_std`` columns, taken as independent.
     sigma : mapping of str to float, or None
         Standard deviation of parameters for which the table has none, e.g. ``{"x_lens": 0.05}``.
     draws : int
@@ -112,7 +113,7 @@ def delays(
     solution = solve_systems(lenses, rows, measure)
     bits[rows[solution.images.count < 2]] |= SYSTEM_STATUS["single_image"]
     bits[rows[solution.elsewhere]] |= SYSTEM_STATUS["not_an_image"]
-    posterior = read_posterior(posterior, lenses.ids)
+    posterior = in_order(read_posterior(posterior), lenses)
     spread = None
     uncertain = bool(lenses.spread) or posterior is not None or position_error > 0.0
     if draws and uncertain:
@@ -130,7 +131,7 @@ def delays(
     dates = [_date(text or date) for text in lenses.date_obs]
     result = _table(lenses, rows, bits, solution, spread, dates, orientation)
     result.meta = _metadata(lenses, measure, spread, orientation, bits, seed, position_error)
-    result.meta["exact_zero"] = exact_zero(lenses, posterior)
+    result.meta["exact_zero"] = exact_zero(lenses, posterior) if draws and uncertain else []
     if output is not None:
         write_table(result, output, overwrite=overwrite)
     return result

@@ -8,7 +8,7 @@ from lensfinder.lensing.cosmology import time_delay
 from lensfinder.lensing.delays import match_images, source_of_images
 from lensfinder.lensing.multiplicity import ImagePositions, image_positions
 from lensfinder.tables.draws import draw_lenses
-from lensfinder.tables.lenses import Lenses, lens_arguments
+from lensfinder.tables.lenses import Lenses, lens_arguments, redshifts_fit
 
 PERCENTILES = (16.0, 50.0, 84.0)
 FEWEST = 20  # draws that a percentile rests on
@@ -305,8 +305,7 @@ def _days(fermat, values, cosmology):
     days = np.full(fermat.shape, np.nan)
     if {"z_lens", "z_src"} <= set(values):
         near, far = (np.broadcast_to(values[n], fermat.shape[:-1]) for n in ("z_lens", "z_src"))
-        with np.errstate(invalid="ignore"):
-            ok = (near > 0) & (near < far) & (far <= 20)
+        ok = redshifts_fit(near, far)
         days[ok] = time_delay(fermat[ok], near[ok][:, None], far[ok][:, None], cosmology)
     return days
 

@@ -14,7 +14,7 @@ from lensfinder.export import coolest, lenstronomy, pyautolens
 from lensfinder.export.statistics import statistics
 from lensfinder.lensing.cosmology import distances
 from lensfinder.tables import build_table, refuse_existing, write_atomically
-from lensfinder.tables.draws import draw_lenses, exact_zero, read_posterior
+from lensfinder.tables.draws import draw_lenses, exact_zero, in_order, read_posterior
 from lensfinder.tables.lenses import open_table, read_lenses
 
 DRAWS = 4000
@@ -149,7 +149,7 @@ def export(
     for path in dict.fromkeys(files.values()):
         refuse_existing(path, overwrite)
     facts = _facts(table, distances(cosmology).cosmology)
-    posterior = read_posterior(posterior, lenses.ids)
+    posterior = in_order(read_posterior(posterior), lenses)
     documents = {
         int(row): target.document(_handed(lenses, row, target, facts, posterior, draws, seed))
         for row in rows
@@ -166,7 +166,9 @@ def export(
         "status": [SYSTEM_STATUS.decode(value) for value in bits],
         "message": message,
     }
-    meta = {"verb": "export", "to": to, "exact_zero": exact_zero(lenses, posterior)}
+    drawn = draws and (lenses.spread or posterior is not None)
+    zero = exact_zero(lenses, posterior) if drawn else []
+    meta = {"verb": "export", "to": to, "exact_zero": zero}
     return build_table(columns, meta)
 
 

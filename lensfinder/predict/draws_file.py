@@ -15,7 +15,8 @@ class DrawsFile:
     """Gathers draws of every lens, for `delays` and `export`.
 
     The columns of a table hold what is known of each parameter by itself; draws hold how they
-    hang together. The file has an array (N, draws) of float32 for each target, and the ids.
+    hang together. The file has an array (N, draws) of float32 for each target, and the ids. All
+    draws are held until it is written: 6 kB a lens by default, twice that at the end.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ class DrawsFile:
 
     def __init__(self, path, network, *, draws: int = DRAWS, seed: int = 0, overwrite=False):
         self.path, self._targets = Path(path), network.preset.targets
-        if self.path.suffix.lower() != ".npz":
+        if self.path.suffix != ".npz":
             raise ArgumentError(
                 f"Draws are written as .npz. Received: {self.path.name!r}. End the name in it."
             )

@@ -15,7 +15,13 @@ from lensfinder.tables.columns import (
     column_spec,
     name_known,
 )
-from lensfinder.tables.draws import Covariance, draw_lenses, exact_zero, read_posterior
+from lensfinder.tables.draws import (
+    Covariance,
+    draw_lenses,
+    exact_zero,
+    in_order,
+    read_posterior,
+)
 from lensfinder.tables.files import (
     WRITERS,
     check_output,
@@ -41,6 +47,7 @@ __all__ = [
     "column_spec",
     "draw_lenses",
     "exact_zero",
+    "in_order",
     "name_known",
     "read_csv",
     "read_lenses",

@@ -15,6 +15,8 @@ import numpy as np
 from lensfinder.errors import ArgumentError
 from lensfinder.tables.lenses import Lenses, complete_shape, possible
 
+ID = "id"  # of a posterior's arrays, the one that is no parameter
+
 
 @dataclass(frozen=True)
 class Covariance:
@@ -26,22 +28,23 @@ class Covariance:
         P parameters, columns of the registry.
     matrices : numpy.ndarray, (N, P, P)
         Covariances, in the squares and products of the registry's units.
+    ids : numpy.ndarray of str, (N,), or None
+        Whose they are; without, entry i belongs to row i of a table.
     """
 
     names: tuple
     matrices: np.ndarray
+    ids: np.ndarray | None = None
 
 
-def read_posterior(posterior, ids=None):
+def read_posterior(posterior):
     """A posterior, from memory or from a file.
 
     Parameters
     ----------
     posterior : None, path, mapping or Covariance
-        An ``.npz`` holds either one array (N, draws) per parameter, and perhaps ``id`` (N,), as
-        `lensfinder.model` writes it; or ``names`` and ``covariance`` (N, P, P).
-    ids : sequence of str or None
-        Names of a table's rows: where the posterior has ids, it is brought into their order.
+        An ``.npz`` holds either one array (N, draws) per parameter, or ``names`` and
+        ``covariance`` (N, P, P); and ``id`` (N,), if it says whose they are.
 
     Returns
     -------
@@ -51,11 +54,9 @@ def read_posterior(posterior, ids=None):
     Raises
     ------
     ArgumentError
-        If the file is not one, or has not got one entry for each row of the table.
+        If the file is not one.
     """
-    if isinstance(posterior, Mapping):
-        return _in_order(posterior, ids)
-    if posterior is None or isinstance(posterior, Covariance):
+    if posterior is None or isinstance(posterior, (Covariance, Mapping)):
         return posterior
     path = Path(posterior)
     try:
@@ -67,30 +68,58 @@ def read_posterior(posterior, ids=None):
             "per parameter with numpy.savez."
         ) from error
     if {"names", "covariance"} <= set(found):
-        return Covariance(tuple(str(name) for name in found["names"]), found["covariance"])
-    return _in_order(found, ids)
+        names = tuple(str(name) for name in found["names"])
+        return Covariance(names, found["covariance"], found.get(ID))
+    return found
 
 
-def _in_order(posterior, ids):
-    """Draws by the rows of a table, if they say whose they are."""
-    if ids is None or "id" not in posterior:
+def in_order(posterior, lenses: Lenses):
+    """A posterior by the rows of a table.
+
+    Parameters
+    ----------
+    posterior : None, mapping or Covariance
+        As `read_posterior` gives it. If it has ids and the table has, they say which entry is
+        whose, and the table may lack rows; else entry i belongs to row i.
+    lenses : Lenses
+        The table.
+
+    Returns
+    -------
+    None, dict or Covariance
+        Without ids, in the order of the table.
+
+    Raises
+    ------
+    ArgumentError
+        If a lens is not among the ids, or they do not tell lenses apart, or do not fit its arrays.
+    """
+    mapping = isinstance(posterior, Mapping)
+    ids = posterior.get(ID) if mapping else getattr(posterior, "ids", None)
+    if ids is None:
         return posterior
-    theirs = np.asarray(posterior["id"], dtype="U").tolist()
-    place = {name: row for row, name in enumerate(theirs)}
-    missing = [name for name in ids if name not in place]
-    if missing or len(place) < len(theirs):
-        why = f"not {missing[0]!r} of the table" if missing else "an id twice"
-        raise ArgumentError(
-            f"The posterior has draws of {len(theirs)} lenses, and {why}. Give the file that was "
-            "written with this table."
-        )
-    rows = np.array([place[name] for name in ids], dtype=np.int64)
-    arrays = {name: np.asarray(array) for name, array in posterior.items() if name != "id"}
-    if any(len(array) != len(theirs) for array in arrays.values()):
+    given = posterior if mapping else {"covariance": posterior.matrices}
+    arrays = {name: np.asarray(array) for name, array in given.items() if name != ID}
+    theirs, ours = np.atleast_1d(np.asarray(ids, dtype="U")).tolist(), lenses.ids.tolist()
+    if any(array.shape[:1] != (len(theirs),) for array in arrays.values()):
         raise ArgumentError(
             f"The posterior has {len(theirs)} ids, and an array of another length. Write it anew."
         )
-    return {name: array[rows] for name, array in arrays.items()}
+    rows = slice(None)
+    if lenses.named and theirs != ours:
+        place = {name: row for row, name in enumerate(theirs)}
+        missing = [name for name in ours if name not in place]
+        if missing or len(place) < len(theirs):
+            why = (
+                f"none of {missing[0]!r}" if missing else "an id twice, so rows are not told apart"
+            )
+            raise ArgumentError(
+                f"The posterior has draws of {len(theirs)} lenses, and {why}. Give the file that "
+                "was written with this table, and all rows of it if their ids repeat."
+            )
+        rows = np.array([place[name] for name in ours], dtype=np.int64)
+    arrays = {name: array[rows] for name, array in arrays.items()}
+    return arrays if mapping else Covariance(posterior.names, arrays["covariance"])
 
 
 def draw_lenses(lenses: Lenses, rows, *, n: int = 1000, seed: int = 0, posterior=None):
@@ -140,7 +169,7 @@ def draw_lenses(lenses: Lenses, rows, *, n: int = 1000, seed: int = 0, posterior
     for k, name in enumerate(free):
         z = normal[:, k]
         if name in given:
-            values[name] = np.asarray(given[name], dtype=np.float64)[rows]
+            values[name] = np.asarray(given[name])[rows].astype(np.float64)
         elif name in lenses.spread:
             middle, below, above = (part[rows, None] for part in lenses.spread[name])
             values[name] = middle + z * np.where(z < 0, below, above)
@@ -148,7 +177,7 @@ def draw_lenses(lenses: Lenses, rows, *, n: int = 1000, seed: int = 0, posterior
             values[name] = np.repeat(lenses.values[name][rows, None], n, axis=1)
     if isinstance(posterior, Covariance):
         chosen = [free.index(name) for name in posterior.names]
-        root = _square_roots(np.asarray(posterior.matrices, dtype=np.float64)[rows])
+        root = _square_roots(np.asarray(posterior.matrices)[rows].astype(np.float64))
         moved = root @ normal[:, chosen]
         for k, name in enumerate(posterior.names):
             values[name] = lenses.values[name][rows, None] + moved[:, k]
@@ -172,15 +201,13 @@ def exact_zero(lenses: Lenses, posterior=None) -> list[str]:
     lenses : Lenses
         The systems.
     posterior : None, mapping or Covariance
-        As `read_posterior` gives it.
+        As `in_order` gives it.
 
     Returns
     -------
     list of str
         Of the centre and the shear. An error for them (``sigma``) makes what follows honest.
     """
-    if not lenses.spread and posterior is None:
-        return []  # nothing has an error, and no draw is made
     named = posterior.names if isinstance(posterior, Covariance) else (posterior or ())
     return [name for name in lenses.assumed if name not in lenses.spread and name not in named]
 
@@ -195,10 +222,15 @@ def _shape(lenses, posterior):
 
 
 def _checked(posterior, lenses):
-    posterior = read_posterior(posterior, lenses.ids)
+    posterior = in_order(read_posterior(posterior), lenses)
     if posterior is None:
         return None
     names = posterior.names if isinstance(posterior, Covariance) else tuple(posterior)
+    both = [name for name in names if name in lenses.fixed]
+    if both:
+        raise ArgumentError(
+            f"{both[0]} is given for all rows, and the posterior has draws of it. Leave one away."
+        )
     unknown = [name for name in names if name not in lenses.values]
     pairs = [{"e1", "e2"} & set(names), {"q", "phi"} & set(names)]
     if unknown or not names or all(pairs) or any(len(pair) == 1 for pair in pairs):

@@ -46,6 +46,10 @@ class Lenses:
         What is wrong, bits of `lensfinder.errors.SYSTEM_STATUS`.
     assumed : tuple of str
         Parameters that the table lacks, taken as zero.
+    fixed : tuple of str
+        Redshifts that were given for all rows, without an error.
+    named : bool
+        Whether the table names its rows; if not, `ids` count them.
     """
 
     ids: np.ndarray
@@ -57,6 +61,8 @@ class Lenses:
     date_obs: list
     bits: np.ndarray
     assumed: tuple = field(default=())
+    fixed: tuple = ()
+    named: bool = True
 
     def __len__(self):
         return len(self.ids)
@@ -119,9 +125,25 @@ def possible(values) -> dict[str, np.ndarray]:
         if "slope" in values:
             checks["bad_slope"] = (values["slope"] > 1) & (values["slope"] < 3)
         if "z_lens" in values and "z_src" in values:
-            near, far = values["z_lens"], values["z_src"]
-            checks["bad_redshift"] = (near > 0) & (near < far) & (far <= FARTHEST)
+            checks["bad_redshift"] = redshifts_fit(values["z_lens"], values["z_src"])
     return checks
+
+
+def redshifts_fit(z_lens, z_src):
+    """Whether a source can be behind a lens.
+
+    Parameters
+    ----------
+    z_lens, z_src : array
+        Redshifts.
+
+    Returns
+    -------
+    array of bool
+        NaN counts as no.
+    """
+    with np.errstate(invalid="ignore"):
+        return (z_lens > 0) & (z_lens < z_src) & (z_src <= FARTHEST)
 
 
 def open_table(table) -> Table:
@@ -239,6 +261,8 @@ def read_lenses(table, *, z_lens=None, z_src=None, sigma=None, slopes=False) -> 
         date_obs=_text(table, "date_obs"),
         bits=bits,
         assumed=assumed,
+        fixed=tuple(given),
+        named="id" in table.colnames,
     )
 
 

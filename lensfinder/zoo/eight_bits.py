@@ -14,7 +14,7 @@ LARGEST = 127  # steps on either side of zero
 SMALLEST_KERNEL = 4096  # numbers: below it, nothing worth having is saved
 DIGITS = 11  # bits of a step, so that 127 steps are exact in float32
 TINY = 1e-30  # weights that count as 0; float32 could not hold a step of much less
-SCALE = ":scale"  # a name of Keras holds no colon
+SCALE = ":scale"  # after the name of a kernel
 
 
 def worth_it(shape) -> bool:
@@ -46,7 +46,8 @@ def scale_shape(shape) -> tuple[int, ...]:
     tuple of int
         (out,), or (channels, 1).
     """
-    return tuple(shape[-2:]) if shape[-1] == 1 else tuple(shape[-1:])
+    depthwise = len(shape) > 2 and shape[-1] == 1
+    return tuple(shape[-2:]) if depthwise else tuple(shape[-1:])
 
 
 def rounded(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -126,6 +126,8 @@ def write_weights(folder: Path, model, *, dtype: str = "float32") -> list[str]:
 def _stored(model, dtype):
     """Names and arrays of the tensors of a model's files."""
     for name, variable in weight_table(model).items():
+        if name.endswith(eight_bits.SCALE):
+            raise PresetError(f"{name} has the name of a kernel's steps. Rename its layer.")
         array = array_of(variable)
         if dtype == "int8" and array.dtype.kind == "f" and eight_bits.worth_it(array.shape):
             whole, scale = eight_bits.rounded(_encoded(name, array, "float32"))
