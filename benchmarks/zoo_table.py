@@ -91,7 +91,12 @@ def row(name, metrics, measured) -> list[str]:
 
 
 def seen(training) -> str:
-    """Objects of all steps; how many of them were different, where they were stored."""
+    """Objects of all steps; how many of them were different, and what it went on from."""
+    start = training["recipe"].get("start")
+    return _objects(training) + (f", after `{start}`" if start else "")
+
+
+def _objects(training):
     data = training["recipe"]["data"]
     parts = [part["data"] for part in data["parts"]] if data["kind"] == "mixture" else [data]
     words = f"{training['objects']:,}"

@@ -103,6 +103,8 @@ def test_only_what_was_trained_on_counts_as_seen(script):
     assert seen({"kind": "mixture", "parts": parts}) == "640,000"
     assert seen({"kind": "simulator"}) == "640,000"
     assert seen({"kind": "arrays"}, pairs=21_240) == "640,000 (21,240 different)"
+    begun = {"data": {"kind": "simulator"}, "start": "another/preset"}
+    assert script.seen({"objects": 5_000, "recipe": begun}) == "5,000, after `another/preset`"
 
 
 def test_only_what_is_between_the_markers_changes(script):
