@@ -8,7 +8,8 @@ from lensfinder.lensing.cosmology import time_delay
 from lensfinder.lensing.delays import match_images, source_of_images
 from lensfinder.lensing.multiplicity import ImagePositions, image_positions
 from lensfinder.tables.draws import draw_lenses
-from lensfinder.tables.lenses import Lenses, lens_arguments, redshifts_fit
+from lensfinder.tables.lenses import Lenses, lens_arguments
+from lensfinder.tables.redshifts import redshifts_fit
 
 PERCENTILES = (16.0, 50.0, 84.0)
 FEWEST = 20  # draws that a percentile rests on

@@ -15,9 +15,9 @@ from lensfinder.errors import SYSTEM_STATUS, ArgumentError, DataFormatError, Uni
 from lensfinder.lensing.ellipticity import Ellipticity
 from lensfinder.tables.columns import column_spec
 from lensfinder.tables.files import read_csv, read_table
+from lensfinder.tables.redshifts import one_for_all, redshifts_fit
 
 CENTRE_AND_SHEAR = ("x_lens", "y_lens", "gamma1", "gamma2")
-FARTHEST = 20.0  # redshift
 OPTIONAL = ("x_src", "y_src", "z_lens", "z_src", "slope")
 MOST_OBSERVED = 6  # images of one source: x_obs, x_obs_2, ..., x_obs_6
 _NONE = "nothing"  # unit of plain numbers, in messages
@@ -129,23 +129,6 @@ def possible(values) -> dict[str, np.ndarray]:
     return checks
 
 
-def redshifts_fit(z_lens, z_src):
-    """Whether a source can be behind a lens.
-
-    Parameters
-    ----------
-    z_lens, z_src : array
-        Redshifts.
-
-    Returns
-    -------
-    array of bool
-        NaN counts as no.
-    """
-    with np.errstate(invalid="ignore"):
-        return (z_lens > 0) & (z_lens < z_src) & (z_src <= FARTHEST)
-
-
 def open_table(table) -> Table:
     """A table, from memory or from a file.
 
@@ -223,7 +206,7 @@ def read_lenses(table, *, z_lens=None, z_src=None, sigma=None, slopes=False) -> 
             values[name] = column_numbers(table, name)
     if not slopes:
         _check_isothermal(values.pop("slope", np.full(count, 2.0)))
-    given = _one_for_all(z_lens, z_src)
+    given = one_for_all(z_lens, z_src)
     values |= {name: np.full(count, redshift) for name, redshift in given.items()}
     spread = {
         name: found
@@ -264,23 +247,6 @@ def read_lenses(table, *, z_lens=None, z_src=None, sigma=None, slopes=False) -> 
         fixed=tuple(given),
         named="id" in table.colnames,
     )
-
-
-def _one_for_all(z_lens, z_src) -> dict[str, float]:
-    """Redshifts that are given for every row; a mistake there is one of the caller's."""
-    given = {"z_lens": z_lens, "z_src": z_src}
-    given = {name: float(redshift) for name, redshift in given.items() if redshift is not None}
-    for name, redshift in given.items():
-        if not 0.0 < redshift <= FARTHEST:
-            raise ArgumentError(
-                f"{name} is a redshift above 0, and {FARTHEST:g} at most. Received: {redshift:g}."
-            )
-    if len(given) == 2 and given["z_lens"] >= given["z_src"]:
-        raise ArgumentError(
-            "The source lies behind the lens: z_src is larger than z_lens. Received: "
-            f"z_lens={given['z_lens']:g}, z_src={given['z_src']:g}."
-        )
-    return given
 
 
 def complete_shape(values, shape) -> None:

@@ -33,8 +33,8 @@ def recipe_name(name) -> str:
     name, known = str(name), _everywhere()
     if name in known:
         return name
-    makers = [recipe for recipe in known if _preset_of(recipe) == name]
-    chosen = [recipe for recipe in makers if "/" not in recipe] or makers
+    found = makers(name)
+    chosen = [recipe for recipe in found if "/" not in recipe] or found
     if not chosen:
         family = name.rpartition("/")[0]
         near = [recipe for recipe in known if recipe.rpartition("/")[0] == family]
@@ -46,6 +46,22 @@ def recipe_name(name) -> str:
             f"{len(chosen)} recipes make the preset {name}: {', '.join(chosen)}. Give one of these."
         )
     return chosen[0]
+
+
+def makers(preset: str) -> list[str]:
+    """All recipes that make a preset.
+
+    Parameters
+    ----------
+    preset : str
+        Its name.
+
+    Returns
+    -------
+    list of str
+        Names of recipes, sorted.
+    """
+    return [recipe for recipe in _everywhere() if _preset_of(recipe) == preset]
 
 
 def is_file(name) -> bool:

@@ -4,6 +4,7 @@ from lensfinder.errors import LensfinderError, PresetError
 from lensfinder.training.card import model_card
 from lensfinder.training.recipe import Recipe, load_recipe
 from lensfinder.training.recipe_data import Shards
+from lensfinder.training.recipe_lookup import makers
 from lensfinder.training.reproduce import command
 from lensfinder.zoo import open_preset, replace_words
 
@@ -13,7 +14,8 @@ NOWHERE = "not-kept"  # a preset says what its shards were, not where they lay
 def retell(name_or_path):
     """Write the card of a preset anew, and what in its ``metrics.json`` is words.
 
-    The description is that of the recipe which makes the preset now, if the package has one; the
+    The description is that of the recipe which makes the preset now, if the package has one (of
+    several, one with the same network); the
     command that reproduces the figures is added where there is none. Weights, configuration and
     figures stay as they are, byte by byte.
 
@@ -66,7 +68,7 @@ def retold(preset) -> tuple[dict, str]:
             "written again. Publish it where it was trained."
         )
     recorded = training["recipe"]
-    description = _description(preset.name) or recorded["description"]
+    description = _description(preset.name, recorded) or recorded["description"]
     recorded = {**recorded, "description": description}
     metrics = {**preset.metrics, "training": {**training, "recipe": recorded}}
     line = command(metrics)
@@ -103,8 +105,15 @@ def _data(recorded):
     return {**known, "folder": NOWHERE}
 
 
-def _description(name: str) -> str | None:
+def _description(name: str, recorded: dict) -> str | None:
+    """What the recipe says that makes the preset now; of several, one of the same network."""
+    alike = [
+        recipe
+        for recipe in makers(name)
+        if load_recipe(recipe).network.model_dump(mode="json") == recorded["network"]
+    ]
+    meant = [recipe for recipe in alike if "/" not in recipe] or alike
     try:
-        return load_recipe(name).description.strip()
+        return load_recipe(meant[0] if len(meant) == 1 else name).description.strip()
     except LensfinderError:  # no recipe of the package makes it, or several do
         return None

@@ -198,8 +198,9 @@ def test_shipped_presets_load_and_answer(name):
     if preset.config.task == "cleaner":
         assert result.shape == (3, len(preset.targets), *preset.contract.shapes["lsst"])
         return
-    # with a posterior: the means, and a mixture of Gaussians for each of the eight views
-    gaussians = 8 * preset.config.arguments.get("components", 0)
+    # with a posterior: the means, and a mixture of Gaussians, of the symmetric for each of 8 views
+    views = 8 if preset.config.arguments.get("symmetric") else 1
+    gaussians = views * preset.config.arguments.get("components", 0)
     assert result.shape == (3, outputs_of(len(preset.targets), gaussians))
     assert np.all(np.isfinite(result))
     assert all(p.stat().st_size < 15_000_000 for p in preset.folder.iterdir())
