@@ -15,9 +15,8 @@ def retell(name_or_path):
     """Write the card of a preset anew, and what in its ``metrics.json`` is words.
 
     The description is that of the recipe which makes the preset now, if the package has one (of
-    several, one with the same network); the
-    command that reproduces the figures is added where there is none. Weights, configuration and
-    figures stay as they are, byte by byte.
+    several, one with the same network); the command that reproduces the figures is added where
+    there is none. Weights, configuration and figures stay as they are, byte by byte.
 
     Parameters
     ----------
