@@ -13,6 +13,29 @@ RESULTS = Path(__file__).resolve().parent / "results"
 PACKAGES = ("numpy", "keras", "tensorflow", "jax", "astropy", "lenstronomy", "galsim", "lensfinder")
 
 
+def figures_of(run, options) -> dict:
+    """What a benchmark measures; a typed error, such as of a wrong preset, ends it in one line.
+
+    Parameters
+    ----------
+    run : callable
+        Takes the options, and returns the figures.
+    options : object
+        What was asked for.
+
+    Returns
+    -------
+    dict
+        The figures.
+    """
+    from lensfinder.errors import LensfinderError
+
+    try:
+        return run(options)
+    except LensfinderError as error:
+        raise SystemExit(f"{type(error).__name__}: {error}") from error
+
+
 def write_result(name, figures, *, seed=None, folder=None) -> Path:
     """Record `figures` with commit, seed, machine and versions; print the same JSON.
 

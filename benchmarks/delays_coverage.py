@@ -16,11 +16,10 @@ nothing. These are the standard deviations of the population, which a user has t
 import argparse
 
 import numpy as np
-from _result import write_result
+from _result import figures_of, write_result
 from astropy.table import Table
 
 import lensfinder
-from lensfinder.errors import LensfinderError
 from lensfinder.lensing.cosmology import distances
 from lensfinder.lensing.delays import arrival_delays, match_images
 from lensfinder.lensing.multiplicity import ImagePositions, image_positions
@@ -48,10 +47,7 @@ def main():
     parser.add_argument("--draws", type=int, default=300, help="of each lens")
     parser.add_argument("--folder", default=None, help="where the result goes")
     options = parser.parse_args()
-    try:
-        figures = run(options)
-    except LensfinderError as error:
-        raise SystemExit(f"{type(error).__name__}: {error}") from error
+    figures = figures_of(run, options)
     write_result("delays_coverage", figures, seed=SEED, folder=options.folder)
 
 

@@ -10,9 +10,8 @@ the truth, and the share of the variance that is epistemic, also for what is no 
 import argparse
 
 import numpy as np
-from _result import write_result
+from _result import figures_of, write_result
 
-from lensfinder.errors import LensfinderError
 from lensfinder.posterior import Posterior
 from lensfinder.predict import modeller_of
 from lensfinder.training.coverage import posterior_figures
@@ -34,10 +33,7 @@ def main():
     parser.add_argument("--others", type=int, default=2_000, help="objects of all kinds")
     parser.add_argument("--folder", default=None, help="where the result goes")
     options = parser.parse_args()
-    try:
-        figures = run(options)
-    except LensfinderError as error:
-        raise SystemExit(f"{type(error).__name__}: {error}") from error
+    figures = figures_of(run, options)
     print(f"\n{markdown(figures)}\n")
     write_result("ensembles", figures, seed=SEED, folder=options.folder)
 

@@ -9,9 +9,8 @@ lenses, the same for both.
 import argparse
 
 import numpy as np
-from _result import write_result
+from _result import figures_of, write_result
 
-from lensfinder.errors import LensfinderError
 from lensfinder.training.evaluation import MockSample, lenses_of, score_mocks
 from lensfinder.training.parameter_bins import bins_along
 from lensfinder.training.parameters import parameter_differences, parameter_table
@@ -37,10 +36,7 @@ def main():
     parser.add_argument("--mocks", type=int, default=10_000, help="of each population")
     parser.add_argument("--folder", default=None, help="where the result goes")
     options = parser.parse_args()
-    try:
-        figures = run(options)
-    except LensfinderError as error:
-        raise SystemExit(f"{type(error).__name__}: {error}") from error
+    figures = figures_of(run, options)
     print(f"\n{markdown(figures)}\n")
     write_result("modellers", figures, seed=SEED, folder=options.folder)
 
