@@ -66,14 +66,14 @@ def modeller_doubts(model, images, truth, span, noise) -> dict:
     return {name: split_by_doubt(error, doubt) for name, doubt in metrics.items()}
 
 
-def modeller_coverage(model, images, truth, targets, noise) -> dict:
-    """Coverage of the posterior of one half of the lenses, calibrated on the other."""
+def modeller_coverage(model, images, truth, targets, noise, *, scales=None) -> dict:
+    """Coverage of the posterior of one half of the lenses, calibrated on the other if not given."""
     decoder = Decoder(noise=tuple(map(float, noise)), draws=DRAWS)
     answers = fixed_predict(with_draws(model, decoder), batch_size=64)(images)
     posterior = Posterior.of(answers, targets)
     half = np.arange(len(truth)) % 2 == 0
     try:
-        scales = fit_spread(posterior.rows(half), truth[half]).scales
+        scales = scales or fit_spread(posterior.rows(half), truth[half]).scales
     except MetricError as error:
         return {"not_calibrated": str(error)}
     found = posterior_figures(

@@ -1,6 +1,7 @@
 """Table 2 of Madireddy et al. and what stands beside it, for a reader."""
 
 TARGETS = ("theta_E", "e1", "e2")
+SIZES = ("blocks", "channels", "depth", "width", "filters", "units")
 # Table 2
 PUBLISHED = {
     "psnr": {"S1-S2": 22.89, "S2-T2": 45.66, "S2-S3": 13.63, "S3-T3": 32.69},
@@ -24,27 +25,54 @@ PUBLISHED = {
 def markdown(figures) -> str:
     """The three parts for a README."""
     paper = figures["published"]
-    lines = ["| PSNR, dB | ours | paper |", "|---|---|---|"]
+    lines = ["| network | size | parameters | objects shown | s |", "|---" * 5 + "|"]
+    for name, took in figures["networks"].items():
+        given = took["network"]["arguments"]
+        size = ", ".join(f"{key} {given[key]}" for key in SIZES if key in given)
+        lines.append(
+            f"| {name} | {size} | {took['parameters']:,} | {took['objects']:,} "
+            f"| {took['train_s']:.0f} |"
+        )
+    lines += ["", "| PSNR, dB | ours | paper |", "|---|---|---|"]
     for name, value in paper["psnr"].items():
         lines.append(f"| {name} | {figures['psnr'][name]:.2f} | {value} |")
+    for kind, value in figures["psnr of nothing"].items():
+        lines.append(f"| S3 of {kind} - nothing | {value:.2f} | |")
+    behind = figures["behind the paper's cleaner"]
+    lines.append(f"| S3-T3, the paper's joint recipe | {behind['psnr']['S3-T3']:.2f} | |")
     lines += ["", "| detect | accuracy | AUC | precision | recall | paper |", "|---" * 6 + "|"]
     for name, found in figures["detect"].items():
         ours = " | ".join("-" if value is None else f"{value:.3f}" for value in found.values())
         lines.append(f"| {name} | {ours} | {', '.join(map(str, paper['detect'][name]))} |")
+    for name, found in behind["detect"].items():
+        ours = " | ".join("-" if value is None else f"{value:.3f}" for value in found.values())
+        lines.append(f"| {name}, cleaned by the paper's joint recipe | {ours} | |")
     lines += ["", "| model | MAE | paper |", "|---|---|---|"]
     for name, found in figures["model"].items():
-        lines.append(f"| {name} | {found['mae']:.3f} | {paper['model'][name]} |")
+        lines.append(f"| {name} | {found['mae']:.3f} | {paper['model'].get(name, '')} |")
+    for name, found in behind["model"].items():
+        lines.append(f"| {name}, cleaned by the paper's joint recipe | {found['mae']:.3f} | |")
     for title, key in (("wrong", "wrong_by_doubt"), ("MAE", "error_by_doubt")):
         lines += ["", f"| {title} | metric | all | doubtful fifth | rest |", "|---" * 5 + "|"]
         for name, metrics_ in figures[key].items():
             for metric, found in metrics_.items():
                 cells = " | ".join(f"{value:.3f}" for value in found.values())
                 lines.append(f"| {name} | {metric} | {cells} |")
-    lines += ["", "| 68 % intervals hold | " + " | ".join(TARGETS) + " |", "|---" * 4 + "|"]
+    lines += ["", "| intervals of 50, 68, 95 % hold | " + " | ".join(TARGETS) + " | TARP p | wrong"]
+    lines[-1] += " ones rejected |"
+    lines.append("|---" * 6 + "|")
     for name, found in figures["coverage"].items():
         held = found.get("parameters")
-        cells = [f"{held[key]['coverage']['0.68']:.3f}" if held else "-" for key in TARGETS]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        if not held:
+            lines.append(f"| {name} | not calibrated: {found['not_calibrated']} | | | | |")
+            continue
+        cells = [
+            ", ".join(f"{held[key]['coverage'][level]:.3f}" for level in ("0.5", "0.68", "0.95"))
+            for key in TARGETS
+        ]
+        refused = [control["rejects"] for control in found["controls"].values()]
+        p = f"{found['tarp']['p']:.2g} | {sum(refused)} of {len(refused)}"
+        lines.append(f"| {name} | {' | '.join(cells)} | {p} |")
     lines += [
         "",
         "| light left of non-lenses | 1 % | 16 % | 50 % | 84 % | 99 % |",

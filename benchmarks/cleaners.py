@@ -15,8 +15,9 @@ hours of one core. Trainings stay in --work: call it again to go on, after a kil
 from dataclasses import dataclass
 
 import numpy as np
+from _madireddy_mocks import FAMILY, GROUP, SEED, SURVEY, planes
 from _resumed import measure, parser
-from madireddy import FAMILY, GROUP, SEED, SURVEY, on_stamps, planes
+from madireddy import on_stamps
 
 from lensfinder.specs import load_survey
 from lensfinder.training.cleaning import cleaner_figures, plane_truth

@@ -97,14 +97,19 @@ def test_light_that_is_left_of_non_lenses_is_told_in_shares(script, rng):
     def invents(images):
         return images[madireddy.GROUP][:, None] + 0.5
 
-    found = madireddy.non_lens_fluxes(keeps_a_tenth, blind, cleaned)
-    assert (found["objects"], found["refused"]) == (4, 0)
+    def says_lens(images):
+        return np.full((len(images[madireddy.GROUP]), 1), 0.9)
+
+    models = {"clean": keeps_a_tenth, "detect vib on S3": says_lens}
+    found = madireddy.non_lens_fluxes(models, blind, cleaned)
+    assert (found["objects"], found["refused"], found["called_lens"]) == (4, 0, 1.0)
     shares = found["shares"]
     assert shares["galaxy alone"]["p50"] == pytest.approx(0.1)
     # 9 of 73 bright pixels, and the noise of a thousand more
     assert shares["source (truth)"]["p50"] == pytest.approx(9 / 73, rel=0.02)
     assert shares["deblended"]["p50"] == pytest.approx(0.5 * shares["source (truth)"]["p50"])
-    assert madireddy.non_lens_fluxes(invents, blind, cleaned)["refused"] == 4
+    found = madireddy.non_lens_fluxes(models | {"clean": invents}, blind, cleaned)
+    assert (found["refused"], found["called_lens"]) == (4, None)
 
 
 def test_doubt_is_worth_its_name_where_the_doubtful_are_wrong(script, rng):

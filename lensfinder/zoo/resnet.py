@@ -40,6 +40,8 @@ class ResNetArguments(BaseModel):
         Filters of the stem; 64 in the paper, fewer for a smaller network.
     scaling : {"arcsinh", "image", "none"}
         Preprocessing inside the model: `ArcsinhStretch` is to be adapted, `ImageScale` is not.
+    positive : bool
+        Whether negative pixels count as dark, for images that a cleaner made.
     ranges : dict of str to (low, high) or None
         Physical values at network outputs 0 and 10, where the defaults do not fit.
     """
@@ -48,6 +50,7 @@ class ResNetArguments(BaseModel):
     depth: Depth = 50
     width: int = Field(default=64, ge=1, le=256)
     scaling: Literal["arcsinh", "image", "none"] = "arcsinh"
+    positive: bool = False
     ranges: dict[str, tuple[float, float]] | None = Field(default=None, max_length=64)
 
 
@@ -62,6 +65,8 @@ class FlipoutArguments(BaseModel):
         Filters of the stem.
     scaling : {"arcsinh", "image", "none"}
         Preprocessing inside the model, as in `ResNetArguments`.
+    positive : bool
+        Whether negative pixels count as dark, for images that a cleaner made.
     prior_std : float
         Standard deviation of the prior of the last layer's weights.
     initial_std : float
@@ -77,6 +82,7 @@ class FlipoutArguments(BaseModel):
     depth: Depth = 101
     width: int = Field(default=64, ge=1, le=256)
     scaling: Literal["arcsinh", "image", "none"] = "arcsinh"
+    positive: bool = False
     prior_std: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     initial_std: Annotated[float, Field(gt=0, le=1e3)] = 0.05
     temperature: Annotated[float, Field(gt=0, le=1e6)] = 1.0
@@ -156,7 +162,8 @@ def resnet101_flipout(contract, task: str, *, targets, arguments: FlipoutArgumen
 def _features(contract, arguments):
     """Inputs, and the pooled features of all groups."""
     inputs = make_inputs(contract, smallest=SMALLEST)
-    images = scaled(to_branches(inputs, contract), arguments.scaling)
+    given = to_branches(inputs, contract)
+    images = scaled(given, arguments.scaling, positive=arguments.positive)
     features = [
         residual_part(x, f"{group}_", BLOCKS[arguments.depth], arguments.width)
         for group, x in images.items()

@@ -101,9 +101,7 @@ def vib(contract, task: str, *, targets, arguments: VibArguments) -> keras.Model
         raise ArchitectureError(f"filters must be 1 to 4096. Received: {arguments.filters}.")
     inputs = make_inputs(contract, smallest=SMALLEST)
     given, features = to_branches(inputs, contract), []
-    if arguments.positive:
-        given = {name: keras.layers.ReLU(name=f"{name}_light")(x) for name, x in given.items()}
-    for group, x in scaled(given, arguments.scaling).items():
+    for group, x in scaled(given, arguments.scaling, positive=arguments.positive).items():
         features.append(_features(x, group, arguments.filters))
     x = join(features, "join")
     x = keras.layers.Conv2D(2 * arguments.latent, 1, name="code_conv")(x)
