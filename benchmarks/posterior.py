@@ -3,8 +3,9 @@
 Coverage is measured on mocks of each population that the preset's spread was calibrated on, of
 another seed than any sample of its card, and on all of them together; for a preset that names none,
 on the population that it was tested on. Then the same modeller is shown what is no lens, galaxies
-without arcs and the look-alikes (spirals, rings, mergers) of a finder's population, and galaxies of
-the Hubble Deep Field picture: its spread should be larger there. Times are of one process, for one
+without arcs and the look-alikes (spirals, rings, mergers) of a finder's population, galaxies of the
+Hubble Deep Field picture, and real galaxies, spirals among them: its spread should be larger there,
+or it should say that it sees no lens. Nothing is tuned on these. Times are of one process, for one
 image at a time and for 256.
 """
 
@@ -17,6 +18,8 @@ from _result import write_result
 
 from lensfinder.errors import LensfinderError
 from lensfinder.posterior import Posterior, has_posterior
+from lensfinder.predict.network import Network
+from lensfinder.predict.readout import NO_LENS, Readout
 from lensfinder.training.coverage import posterior_figures
 from lensfinder.training.evaluation import MockSample, lenses_of, score_mocks
 from lensfinder.training.metrics import roc_auc
@@ -25,6 +28,7 @@ from lensfinder.zoo import fixed_predict, open_preset
 MODELLER = "compact-modeller/euclid-wide-vis"
 SEED = 20_290
 OTHERS = "finder-test"  # lenses, galaxies without arcs, look-alikes
+LENS = "lens"
 BATCHES = (1, 256)
 REPEATS = 5
 LIMITS = {"0.68": (0.65, 0.71)}
@@ -38,6 +42,7 @@ def main():
     parser.add_argument("--populations", nargs="+", default=None, help="for the coverage")
     parser.add_argument("--others", type=int, default=2_000, help="objects of all kinds")
     parser.add_argument("--hubble", type=int, default=100, help="galaxies of the picture; 0: none")
+    parser.add_argument("--mocks-alone", action="store_true", help="no real images")
     parser.add_argument("--folder", default=None, help="where the result goes")
     options = parser.parse_args()
     if Path(options.modeller).is_dir() and options.folder is None:
@@ -72,7 +77,7 @@ def run(options) -> dict:
         "modeller": name,
         "data": [scored.data for scored in parts.values()],
         **of_populations(parts, preset.targets),
-        "no_lens": no_lens(preset, predict, options),
+        "no_lens": no_lens(preset, options),
         "time": times(preset, model),
     }
 
@@ -123,51 +128,76 @@ def judged(found) -> dict:
     return result
 
 
-def no_lens(preset, predict, options) -> dict:
-    """The spread for each kind of object, and how well it tells others from lenses."""
+def no_lens(preset, options) -> dict:
+    """Spread of each kind of object, what `model` marks, and how well both tell it from lenses.
+
+    Mock lenses and others, galaxies of the Hubble picture, and real lenses and galaxies as the
+    survey would see them. `by_doubt` are those that the network takes for no lens.
+    """
+    network = Network(preset, "modeller")
+    readout = Readout(network)
     sample = mock_sample(preset, OTHERS, options.others)
-    scored = score_mocks(predict, sample, contract=preset.contract)
-    spreads = Posterior.of(scored.output, preset.targets).std()
+
+    def answer(images):
+        return readout(network.of_arrays(images)).values
+
+    scored = score_mocks(answer, sample, contract=preset.contract)
     kinds = np.asarray(scored.truth["class"]).astype(str)
-    kinds = np.where(np.asarray(scored.truth["label"]) > 0, "lens", np.char.add("no lens: ", kinds))
-    if options.hubble:
-        stamps = hubble_stamps(preset, options.hubble)
-        seen = Posterior.of(predict(stamps), preset.targets).std()
-        spreads = np.concatenate([spreads, seen])
-        kinds = np.concatenate([kinds, np.full(len(seen), "Hubble Deep Field galaxies")])
-    calibration = preset.config.calibration
-    limits = np.inf if calibration is None else np.array(calibration.limits)
-    unsure = (spreads > limits).any(axis=1)
+    kinds = np.where(np.asarray(scored.truth["label"]) > 0, LENS, np.char.add("no lens: ", kinds))
+    values, names = [scored.output], [kinds]
+    for kind, images in real_stamps(preset, options).items():
+        values.append(answer(images))
+        names.append(np.full(len(values[-1]), kind))
+    columns = dict(zip(readout.names, np.concatenate(values).T.astype(float), strict=True))
+    kinds, passed = np.concatenate(names), readout.limits.passed(columns)
+    unsure = np.any([beyond for _, beyond in passed], axis=0) if passed else np.zeros(len(kinds))
+    tells = {name: columns[f"{name}_std"] for name in preset.targets}
+    if NO_LENS in columns:
+        tells[NO_LENS] = columns[NO_LENS]
     result = {}
     for kind in np.unique(kinds):
         of = kinds == kind
         result[str(kind)] = {
             "objects": int(of.sum()),
             "unsure": round(float(unsure[of].mean()), 4),
+            **({"by_doubt": round(float(passed[-1][1][of].mean()), 4)} if NO_LENS in tells else {}),
             **{
-                f"{name}_std_median": round(float(np.median(spreads[of, i])), 4)
-                for i, name in enumerate(preset.targets)
+                f"{name}_std_median": round(float(np.median(columns[f"{name}_std"][of])), 4)
+                for name in preset.targets
             },
         }
-        if kind != "lens":
-            pair = of | (kinds == "lens")
-            result[str(kind)]["auc_of_spread"] = {
-                name: round(roc_auc(of[pair].astype(int), spreads[pair, i]), 3)
-                for i, name in enumerate(preset.targets)
+        if kind != LENS:
+            pair = of | (kinds == LENS)
+            result[str(kind)]["auc"] = {
+                name: round(roc_auc(of[pair].astype(int), told[pair]), 3)
+                for name, told in tells.items()
             }
     return result
 
 
-def hubble_stamps(preset, count) -> dict:
-    """Real galaxies, as the survey would see them; of a network with one band."""
-    from _real_objects import hubble_objects, one_band
+def real_stamps(preset, options) -> dict[str, dict]:
+    """Real lenses and galaxies by kind, as a survey of one band would see them."""
+    from _real_objects import hubble_objects, one_band, read_objects
 
+    from lensfinder.paths import real_images_dir
     from lensfinder.specs import load_survey
 
-    objects = hubble_objects(load_survey(one_band(preset)), count=count, seed=SEED)
+    if len(preset.contract.groups) > 1 or len(preset.contract.groups[0].bands) > 1:
+        return {}
+    survey, found = load_survey(one_band(preset)), {}
+    if options.hubble:
+        hubble = hubble_objects(survey, count=options.hubble, seed=SEED)
+        found["Hubble Deep Field galaxies"] = [each.stamp for each in hubble]
+    folder = real_images_dir()
+    if folder is not None and not options.mocks_alone:
+        objects, _ = read_objects(folder, preset.contract, survey, as_survey=True, seed=SEED)
+        for each in objects:
+            found.setdefault(f"real: {each.kind}", []).append(each.stamp)
     (group,) = preset.contract.groups
-    stamps = np.stack([each.stamp for each in objects])[..., None].astype(np.float32)
-    return {group.name: stamps}
+    return {
+        kind: {group.name: np.stack(stamps)[..., None].astype(np.float32)}
+        for kind, stamps in found.items()
+    }
 
 
 def times(preset, model) -> dict:
@@ -213,10 +243,14 @@ def markdown(figures) -> str:
     lines = []
     for name, part in {"together": figures, **figures["populations"]}.items():
         lines += [f"{name}:", *coverage_table(part["posterior"]), ""]
-    lines += ["| kind | objects | unsure | median std of each |", "|---|---|---|---|"]
+    lines += [
+        "| kind | objects | unsure | taken for no lens | median std of each |",
+        "|---" * 5 + "|",
+    ]
     for kind, v in figures["no_lens"].items():
         spread = ", ".join(f"{v[key]:.3f}" for key in v if key.endswith("_std_median"))
-        lines.append(f"| {kind} | {v['objects']} | {v['unsure']:.3f} | {spread} |")
+        told = f"{v['by_doubt']:.3f}" if "by_doubt" in v else "-"
+        lines.append(f"| {kind} | {v['objects']} | {v['unsure']:.3f} | {told} | {spread} |")
     lines += ["", "| ms per lens | network | columns | 100 draws |", "|---|---|---|---|"]
     for name, v in figures["time"].items():
         lines.append(f"| {name} | " + " | ".join(f"{x:.3f}" for x in v.values()) + " |")

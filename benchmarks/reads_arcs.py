@@ -22,7 +22,8 @@ from _result import preset_label, write_result
 from lensfinder.data.twins import without_arcs
 from lensfinder.errors import LensfinderError
 from lensfinder.posterior import Posterior, has_posterior
-from lensfinder.predict.readout import Limits
+from lensfinder.predict.network import Network
+from lensfinder.predict.readout import NO_LENS, Readout
 from lensfinder.simulate import Simulator
 from lensfinder.specs import Population, load_population, load_survey
 from lensfinder.training.metrics import roc_auc
@@ -156,19 +157,17 @@ class Modeller:
             return "standard deviation", Posterior.of(answers, self.targets).std()
         return "scatter over the views", self.views(images, self.single).std(axis=0)
 
-    def unsure(self, answers) -> dict[str, np.ndarray]:
-        """Which rows a table marks, and the log odds of no lens if the preset has them, (N,)."""
-        calibration, posterior = self.preset.config.calibration, Posterior.of(answers, self.targets)
-        if calibration is None:
+    def unsure(self, images) -> dict[str, np.ndarray]:
+        """Which rows a table marks, and the probability of no lens if the preset has it, (N,)."""
+        network = Network(self.preset, "modeller")
+        readout = Readout(network)
+        if not readout.limits:
             return {}
-        columns = dict(zip(self.targets, posterior.mean().T, strict=True))
-        std = dict(zip(self.targets, posterior.std().T, strict=True))
-        limits = Limits(dict(zip(self.targets, calibration.limits, strict=True)), calibration.doubt)
-        passed = limits.passed(columns | {f"{name}_std": values for name, values in std.items()})
+        values = readout(network.of_arrays(images)).values.astype(float)
+        columns = dict(zip(readout.names, values.T, strict=True))
+        passed = readout.limits.passed(columns)
         found = {"unsure": np.any([marked for _, marked in passed], axis=0)}
-        if calibration.doubt is not None:
-            found["log_odds"] = calibration.doubt.log_odds(columns, std)
-        return found
+        return found | ({NO_LENS: columns[NO_LENS]} if NO_LENS in columns else {})
 
 
 # --- the questions --------------------------------------------------------------------------------
@@ -240,8 +239,8 @@ def no_arcs(modeller, simulator, survey, lenses, options) -> dict:
             },
         }
         if modeller.posterior:
-            marked = modeller.unsure(answers)
-            odds[name] = marked.pop("log_odds", None)
+            marked = modeller.unsure(images)
+            odds[name] = marked.pop(NO_LENS, None)
             found[name] |= {key: round(float(rows.mean()), 4) for key, rows in marked.items()}
     for name, doubt in doubts.items():
         if name != "lens":
@@ -249,7 +248,7 @@ def no_arcs(modeller, simulator, survey, lenses, options) -> dict:
             if odds.get(name) is not None:
                 label = np.repeat([0, 1], [len(odds["lens"]), len(odds[name])])
                 both = np.concatenate([odds["lens"], odds[name]])
-                found[name]["auc"]["log_odds_of_no_lens"] = round(roc_auc(label, both), 4)
+                found[name]["auc"][NO_LENS] = round(roc_auc(label, both), 4)
     return found
 
 
@@ -329,7 +328,7 @@ def markdown(figures) -> str:
         for kind, row in found["no_arcs"].items():
             theta = f"{row['theta_E_median_arcsec']:.2f} +- {row['theta_E_sd_arcsec']:.2f}"
             found_by = row.get("auc", {})
-            auc = found_by.get("log_odds_of_no_lens", found_by.get("largest", "-"))
+            auc = found_by.get(NO_LENS, found_by.get("largest", "-"))
             lines.append(
                 f"| {name} | {kind} | {theta} | {row['theta_E_spread_median']:.3f} | {auc} | "
                 f"{row.get('unsure', '-')} |"

@@ -232,6 +232,8 @@ STATUS = FlagSet(
         Flag(1024, "no_score", "the network answered with a number that is not finite"),
         Flag(2048, "saturated", "a core is cut off at one brightest value"),
         Flag(4096, "invented_light", "the cleaned image has light that the given one has not got"),
+        Flag(8192, "not_cleaned", "the model reads cleaned images, and this is not said to be one"),
+        Flag(16384, "nothing_left", "no light of a source stands out of the cleaned image"),
     ),
 )
 

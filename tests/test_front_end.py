@@ -139,6 +139,39 @@ def test_what_is_doubtful_about_a_cleaned_image_leaves_no_score(presets):
     assert np.isnan(table["p_lens"]).all()
 
 
+def test_noise_that_was_cleaned_is_no_lens_and_a_faint_source_is_looked_at(presets):
+    cleaner, finder = presets["cleaner"], presets["finder"]
+    rng = np.random.default_rng(4)
+    sky = rng.normal(0, 0.1, (6, tiny.STAMP, tiny.STAMP, 1)).astype(np.float32)
+    axis = np.arange(tiny.STAMP) - (tiny.STAMP - 1) / 2
+    # 10 sigma behind the filter
+    faint = 0.3 * np.exp(-0.5 * (axis[:, None] ** 2 + axis**2) / 2.5**2)[..., None]
+    table = find({"vis": np.concatenate([sky, sky + faint.astype(np.float32)])}, preset=finder, clean=cleaner)
+    assert list(table["status"]) == ["nothing_left"] * 6 + ["ok"] * 6
+    assert np.isnan(table["p_lens"][:6]).all()
+    assert np.isfinite(table["p_lens"][6:]).all()
+    assert "no light of a source" in table["message"][0]
+    bare = find({"vis": sky}, preset=finder)  # without a cleaner it answers, as ever
+    assert set(bare["status"]) == {"ok"}
+
+
+def test_a_network_of_cleaned_images_takes_no_others(presets, tmp_path):
+    cleaner = presets["cleaner"]
+    facts = {"data": {"plane": "S3"}, "finder": {"roc_auc": 0.5}}
+    finder = tiny.save(tmp_path, "finder", metrics=facts)
+    shown = tiny.images(3)
+    table = find(shown, preset=finder)
+    assert set(table["status"]) == {"not_cleaned"}
+    assert "add --clean" in table["message"][0]
+    assert np.isnan(table["p_lens"]).all()
+    through = find(shown, preset=finder, clean=cleaner)
+    assert set(through["status"]) == {"ok"}
+    clean(shown, tmp_path / "cleaned", preset=cleaner)
+    files = find(tmp_path / "cleaned" / "*.fits", preset=finder)
+    assert set(files["status"]) == {"ok"}
+    np.testing.assert_allclose(files["p_lens"], through["p_lens"], rtol=1e-5)
+
+
 def test_bad_images_get_a_reason_and_no_score_through_all_stages(presets):
     cutouts = tiny.cutouts(len(BAD) + 1)
     for cutout, (change, _) in zip(cutouts, BAD.values(), strict=False):

@@ -12,7 +12,7 @@ from lensfinder.posterior import Posterior, spread_names
 from lensfinder.predict import posterior_of
 from lensfinder.predict.readout import Limits
 from lensfinder.tables import read_table
-from lensfinder.zoo.calibration import Doubt, Spread
+from lensfinder.zoo.calibration import Doubt, Spread, sigmoid
 from tests import tiny
 
 
@@ -122,12 +122,13 @@ def test_posteriors_fill_columns_and_say_where_nothing_is_known(unsure, tmp_path
 def test_an_answer_like_those_to_no_lens_is_marked():
     doubt = Doubt(weights=(0, 0, 0, 2, 0), limit=3.0, lenses=2, others=2)  # twice theta_E
     values = np.array([[1.0, 0, 0], [2.0, 0, 0], [np.nan] * 3])
-    names = ("theta_E", "e1", "e2", "theta_E_std", "e1_std", "e2_std")
-    values = np.concatenate([values, 0 * values + [[0.1, 0.1, 0.1]]], axis=1)
+    names = ("theta_E", "e1", "e2", "theta_E_std", "e1_std", "e2_std", "p_no_lens")
+    p = sigmoid(2 * values[:, :1])  # as `Readout` gives it
+    values = np.concatenate([values, 0 * values + [[0.1, 0.1, 0.1]], p], axis=1)
     std = dict.fromkeys(("theta_E", "e1", "e2"), 1.0)
     columns, remarks = parameter_columns(names, values, limits=Limits(std, doubt))
     assert list(columns["unsure"]) == [0, 1, 0]
-    assert ["images of no lens" in remark for remark in remarks] == [False, True, False]
+    assert ["is like those of no lens" in remark for remark in remarks] == [False, True, False]
     columns, _ = parameter_columns(names, values, limits=Limits(std))
     assert not columns["unsure"].any()
 

@@ -7,8 +7,9 @@ import numpy as np
 from lensfinder.data import CutoutBatch
 from lensfinder.data.blobs import ZOOM, blob_mask, masked, zoom
 from lensfinder.data.scatter import lower_scatter
-from lensfinder.errors import FRONT_STATUS, PresetError
+from lensfinder.errors import FRONT_STATUS, STATUS, PresetError
 from lensfinder.predict.cleaned_files import CleanedFiles
+from lensfinder.predict.cleaning import nothing_left
 from lensfinder.predict.network import Answers, Network
 from lensfinder.predict.rarity import Rarity
 
@@ -96,7 +97,9 @@ class Chain:
             two scales ``p_lens_stamp`` and ``p_lens_zoom``, of which the larger is the answer, so
             that an object is a lens if it is one at either scale.
         """
-        batch = self.network.assembled(cutouts, resample=resample, fitting=fitting)
+        batch = self.network.assembled(
+            cutouts, resample=resample, fitting=fitting, to_clean=self.cleaner is not None
+        )
         extra = {"front_status": np.zeros(len(cutouts), np.int64)}
         noise = self._noise(batch)
         if self.mask_blobs:
@@ -114,7 +117,7 @@ class Chain:
             extra["front_status"] |= blind * FRONT_STATUS["no_second_look"]
             extra |= {"p_lens_stamp": first, "p_lens_zoom": second}
             answers.values = np.fmax(first, second)[:, None]
-        answers.extra = extra
+        answers.extra = answers.extra | extra
         return answers
 
     def facts(self) -> dict:
@@ -153,7 +156,11 @@ class Chain:
         if self.cleaner is None:
             return self.network.answers(batch), None
         cleaned = self.cleaner.answers(batch, noise=noise, zoomed=zoomed)
-        ((group, _),) = cleaned.images.items()
+        ((group, given),) = cleaned.images.items()
+        for row in np.flatnonzero(cleaned.status == 0):
+            if nothing_left(given[row], cleaned.values[row, -1], noise=noise[row], zoomed=zoomed):
+                cleaned.status[row] |= STATUS["nothing_left"]
+                cleaned.messages[row] = STATUS.explain(STATUS["nothing_left"])
         good = cleaned.status == 0
         sources = np.where(good[:, None, None, None], cleaned.values[:, -1], np.float32(0))
         shown = replace(

@@ -7,6 +7,8 @@ from lensfinder.data.scatter import lower_scatter
 
 SMOOTHING = 2.0  # sigma of the filter, pixels: about the PSF of a ground-based survey
 SIGNIFICANT = 5.0  # sigma of the smoothed noise: 300 fields of noise alone never reached 4
+# what a cleaner leaves of noise alone reaches 2 sigma, of galaxies without any source 5 and more
+FAINTEST = 4.0
 SHARE = 0.1  # of the light itself: noise grows with it
 FEWEST = 5  # pixels that stand out together
 PLATEAU = 4  # pixels of exactly the brightest value; noise makes no two alike
@@ -53,6 +55,35 @@ def doubts(given, cleaned, *, noise=None, zoomed: float = 1.0) -> tuple[str, str
     return "", ""
 
 
+def nothing_left(given, cleaned, *, noise=None, zoomed: float = 1.0) -> bool:
+    """Whether a cleaned image is as dark as one of noise alone comes out.
+
+    A finder that brings each image to 0-1 would see the cleaner's last traces as large as arcs:
+    stamps of sky alone got a probability of 1.
+
+    Parameters
+    ----------
+    given, cleaned, noise, zoomed : object
+        As of `doubts`.
+
+    Returns
+    -------
+    bool
+        True where in no band five pixels stand out of the smoothed noise of the image given.
+    """
+    for band in range(given.shape[-1]):
+        scatter = lower_scatter(given[..., band]) if noise is None else float(noise[band])
+        light = ndimage.gaussian_filter(cleaned[..., band], SMOOTHING, mode="constant")
+        if np.sum(light > FAINTEST * smoothed(scatter * zoomed)) >= FEWEST:
+            return False
+    return True
+
+
+def smoothed(noise: float) -> float:
+    """Scatter of independent noise behind the filter: smaller by 2 sqrt(pi) sigma."""
+    return noise / (2 * np.sqrt(np.pi) * SMOOTHING)
+
+
 def invented(image, answer, noise: float) -> np.ndarray:
     """Where a cleaned image is brighter than the one it was made from, beyond noise.
 
@@ -68,12 +99,10 @@ def invented(image, answer, noise: float) -> np.ndarray:
     array (H, W) of bool
         True where light was invented.
     """
-    # independent noise, smoothed, is smaller by 2 sqrt(pi) sigma
-    smooth_noise = noise / (2 * np.sqrt(np.pi) * SMOOTHING)
     before, after = (
         ndimage.gaussian_filter(x, SMOOTHING, mode="constant") for x in (image, answer)
     )
-    return after - before > SIGNIFICANT * smooth_noise + SHARE * np.maximum(before, 0.0)
+    return after - before > SIGNIFICANT * smoothed(noise) + SHARE * np.maximum(before, 0.0)
 
 
 class Fluxes:

@@ -10,7 +10,11 @@ from lensfinder.predict.fitting import Fitting
 from lensfinder.predict.own import OwnNetwork
 from lensfinder.tables import clean_message
 from lensfinder.zoo import Preset, fixed_predict, open_preset
+from lensfinder.zoo.features import with_log_odds
 from lensfinder.zoo.predict import BATCH_SIZE
+
+CLEANED = "cleaned"  # `Cutout.meta["kind"]` of what `clean` wrote
+SEEN = "seen"  # of `Answers.extra`: what a modeller's features add to the log odds of its doubt
 
 
 @dataclass
@@ -96,6 +100,8 @@ class Network(Answering):
         Of a network without planes, numbers per image.
     calibration : Calibration or None
         What its preset says of its answers.
+    plane : {"S1", "S2", "S3"}
+        What it was trained on: images as they are, without noise, or the source alone.
     """
 
     def __init__(self, name, task: str, *, batch_size: int = BATCH_SIZE):
@@ -117,13 +123,23 @@ class Network(Answering):
         self.keras_model = self.preset.load()
         self.outputs = self.keras_model.output_shape[-1]
         self.calibration = self.preset.config.calibration
+        self.plane = self.preset.metrics.get("data", {}).get("plane") or "S1"
         # XLA is off on purpose: on a GPU it moves scores by 1e-2, and thresholds with them
+        doubt = getattr(self.calibration, "doubt", None)
+        self._seen = doubt is not None and bool(doubt.of_features)
         self._predict = fixed_predict(
-            self.keras_model, batch_size=self.batch_size, jit_compile=False
+            with_log_odds(self.keras_model, doubt.of_features) if self._seen else self.keras_model,
+            batch_size=self.batch_size,
+            jit_compile=False,
         )
 
     def assembled(
-        self, cutouts: list[Cutout], *, resample: bool = False, fitting: Fitting | None = None
+        self,
+        cutouts: list[Cutout],
+        *,
+        resample: bool = False,
+        fitting: Fitting | None = None,
+        to_clean: bool = False,
     ) -> CutoutBatch:
         """What the network is to be shown of some objects.
 
@@ -135,14 +151,26 @@ class Network(Answering):
             Whether images of another pixel scale are resampled to the network's.
         fitting : Fitting or None
             What else is done to make images fit.
+        to_clean : bool
+            Whether they will be cleaned yet.
 
         Returns
         -------
         CutoutBatch
-            One row per cutout.
+            One row per cutout. A network that was trained on cleaned images takes no others: they
+            look like nothing it knows, and it answers all the same.
         """
         how = (fitting or Fitting()).arguments()
-        return assemble(cutouts, self.contract, resample=resample, **how)
+        batch = assemble(cutouts, self.contract, resample=resample, **how)
+        if self.plane == "S1" or to_clean:
+            return batch
+        for row in np.flatnonzero(batch.ok):
+            if cutouts[row].meta.get("kind") != CLEANED:
+                batch.status[row] |= STATUS["not_cleaned"]
+                batch.messages[row] = f"{self.preset.name} reads cleaned images: add --clean"
+                for images in batch.images.values():
+                    images[row] = 0.0
+        return batch
 
     def answers(self, batch: CutoutBatch) -> Answers:
         """Answers about images that fit; a row with a problem keeps it, and gets no answer.
@@ -166,7 +194,32 @@ class Network(Answering):
         values[status != 0] = np.nan
         for row in np.flatnonzero(status):
             messages[row] = messages[row] or clean_message(STATUS.explain(status[row]))
-        return Answers(batch.images, values, status, messages)
+        if not self._seen:
+            return Answers(batch.images, values, status, messages)
+        extra = {SEEN: values[:, -1].copy()}
+        return Answers(batch.images, values[:, :-1], status, messages, extra)
+
+    def of_arrays(self, images) -> Answers:
+        """Answers about stamps in memory.
+
+        Parameters
+        ----------
+        images : dict of str to array (N, H, W, bands)
+            One array per group, in the contract's unit, row 0 at the bottom.
+
+        Returns
+        -------
+        Answers
+            One row per object.
+
+        Raises
+        ------
+        MissingBandError, StampShapeError
+            If the arrays do not fit.
+        """
+        count = len(next(iter(images.values()), ()))
+        empty = [""] * count
+        return self.answers(CutoutBatch(empty, images, np.zeros(count, np.int64), empty))
 
     def facts(self) -> dict:
         """What a table's metadata says about the network."""

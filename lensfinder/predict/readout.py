@@ -5,8 +5,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from lensfinder.posterior import Posterior, has_posterior, spread_names
-from lensfinder.predict.network import Answers, Network
-from lensfinder.zoo.calibration import Doubt
+from lensfinder.predict.network import SEEN, Answers, Network
+from lensfinder.zoo.calibration import sigmoid
+from lensfinder.zoo.doubt import Doubt
+
+NO_LENS = "p_no_lens"
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Limits:
     std : dict of str to float
         Standard deviation of each target that one validation lens in a hundred exceeds.
     doubt : Doubt or None
-        What tells answers to images of no lens.
+        What tells images of no lens.
     """
 
     std: dict[str, float] = field(default_factory=dict)
@@ -33,7 +36,7 @@ class Limits:
         Parameters
         ----------
         columns : dict of str to array (N,)
-            Targets, and their spreads.
+            Targets, their spreads, and with a doubt ``p_no_lens``.
 
         Returns
         -------
@@ -48,10 +51,8 @@ class Limits:
             for name, limit in self.std.items()
         ]
         if self.doubt is not None:
-            std = {name: columns[f"{name}_std"] for name in self.std}
-            odds = self.doubt.log_odds(columns, std)
-            words = "the answer is like those to images of no lens, as for 5 of 100 lenses"
-            found.append((words, odds > self.doubt.limit))
+            words = "to the modeller the image is like those of no lens, as 5 of 100 lenses are"
+            found.append((words, columns[NO_LENS] > sigmoid(self.doubt.limit)))
         return found
 
 
@@ -69,7 +70,8 @@ class Readout:
     Attributes
     ----------
     names : tuple of str
-        Columns: the targets; after them, if the network has posteriors, their spreads.
+        Columns: the targets; after them, if the network has posteriors, their spreads; and
+        ``p_no_lens``, if it was taught to doubt.
     limits : Limits
         Beyond which a row is marked; empty if the preset does not say.
     """
@@ -77,12 +79,14 @@ class Readout:
     def __init__(self, network: Network):
         self._targets = network.preset.targets
         self._unsure = has_posterior(np.empty((0, network.outputs)), self._targets)
-        self.names = (*self._targets, *(spread_names(self._targets) if self._unsure else ()))
+        self._spreads = spread_names(self._targets) if self._unsure else ()
         calibration = network.calibration
         limits = () if calibration is None else calibration.limits
         self.limits = Limits(
             dict(zip(self._targets, limits, strict=False)), getattr(calibration, "doubt", None)
         )
+        doubts = self.limits.doubt is not None and self._unsure
+        self.names = (*self._targets, *self._spreads, *((NO_LENS,) if doubts else ()))
 
     def __call__(self, answers: Answers) -> Answers:
         """The same answers with one number per column.
@@ -101,5 +105,10 @@ class Readout:
             return answers
         spreads = Posterior.of(answers.values, self._targets).columns()
         values = answers.values[:, : len(self._targets)]
-        columns = [spreads[name] for name in self.names[len(self._targets) :]]
+        columns = [spreads[name] for name in self._spreads]
+        if NO_LENS in self.names:
+            means = dict(zip(self._targets, values.T, strict=True))
+            std = {name: spreads[f"{name}_std"] for name in self._targets}
+            odds = self.limits.doubt.log_odds(means, std, answers.extra.get(SEEN, 0.0))
+            columns.append(sigmoid(odds))
         return replace(answers, values=np.column_stack([values, *columns]).astype(np.float32))

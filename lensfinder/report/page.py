@@ -38,6 +38,8 @@ REMEDIES: dict[str, str] = {
     "no_score": "Check the pixel values; if they are sound, this is a fault of the preset.",
     "saturated": "Use a shorter exposure: what the core hides cannot be cleaned.",
     "invented_light": "The image is unlike those the cleaner was trained on: clean it otherwise.",
+    "not_cleaned": "Add --clean. An image cleaned elsewhere says so: KIND = cleaned in its header.",
+    "nothing_left": "Nothing to judge: noise, or a galaxy without a source to be seen behind it.",
 }
 
 

@@ -45,6 +45,7 @@ COLUMNS: dict[str, ColumnSpec] = {
     "q": ColumnSpec("", "axis ratio of the mass, minor over major", ".9g"),
     "phi": ColumnSpec("rad", "position angle of the major axis, from +x towards +y", ".9g"),
     "unsure": ColumnSpec("", "1 where a spread is as large as of 1 lens in 100, or no lens likely"),
+    "p_no_lens": ColumnSpec("", "probability of no lens, were half the images lenses", ".9g"),
     "x_lens": ColumnSpec("arcsec", "lens centre from the stamp centre, along +x", ".9g"),
     "y_lens": ColumnSpec("arcsec", "lens centre from the stamp centre, along +y", ".9g"),
     "gamma1": ColumnSpec("", "external shear, first component", ".9g"),

@@ -8,7 +8,7 @@ from lensfinder.errors import ArgumentError, PresetError
 from lensfinder.posterior import has_posterior
 from lensfinder.training import calibration as fits
 from lensfinder.training.answers import measured_sample
-from lensfinder.training.card import measured
+from lensfinder.training.card import retold
 from lensfinder.training.doubt import doubt_of, rescaled
 from lensfinder.training.evaluation import (
     MockSample,
@@ -239,7 +239,7 @@ def calibrate(
         targets=None if preset.task == "finder" else preset.targets,
         contract=preset.contract,
         metrics=metrics,
-        card=_card(preset.card, metrics),
+        card=retold(preset.card, metrics),
         dtype=trained.get("stored_as", "float32"),
         headline=headline(metrics),
         calibration=found,
@@ -261,10 +261,3 @@ def _doubt(preset, model, found):
     asked = preset.metrics.get("doubt", {})
     asked = {key: asked[key] for key in ("population", "size", "seed") if key in asked}
     return doubt_of(preset, with_calibration(model, found), **asked)
-
-
-def _card(card: str, figures) -> str:
-    """The card with what was measured told anew; everything before and after it stays."""
-    before, _, rest = card.partition("## Measured")
-    _, limits, after = rest.partition("## Limits")
-    return before + "\n\n".join(measured(figures)) + f"\n\n{limits}{after}"

@@ -2,6 +2,7 @@
 
 from lensfinder.errors import LensfinderError
 from lensfinder.training import reproduce
+from lensfinder.training.calibration_card import calibration_words, doubt_words
 
 # Pearson et al. 2019, table 1: RMS by survey, and whether the lens light was taken off
 PEARSON_TABLE_1 = {
@@ -71,7 +72,30 @@ def measured(figures: dict) -> list[str]:
     parts += _cleaner(figures["cleaner"]) if "cleaner" in figures else []
     parts += reproduce.words(figures)
     parts += [calibration_words(figures["calibration"])] if "calibration" in figures else []
+    parts += [words] if (words := doubt_words(figures.get("doubt", {}))) else []
     return parts
+
+
+def retold(card: str, figures: dict) -> str:
+    """A card with what was measured told anew; everything before and after it stays.
+
+    Parameters
+    ----------
+    card : str
+        As it was.
+    figures : dict
+        As in ``metrics.json``.
+
+    Returns
+    -------
+    str
+        Markdown; a card without that part, as somebody wrote it.
+    """
+    before, there, rest = card.partition("## Measured")
+    if not there:
+        return card
+    _, limits, after = rest.partition("## Limits")
+    return before + "\n\n".join(measured(figures)) + f"\n\n{limits}{after}"
 
 
 def _cleaner(figures):
@@ -245,74 +269,6 @@ def _finder(found):
         ]
         text.append("\n".join(lines))
     return text
-
-
-def calibration_words(facts) -> str:
-    """The paragraph about a calibration.
-
-    Parameters
-    ----------
-    facts : dict
-        ``calibration`` of a preset's ``metrics.json``.
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
-    before, after = facts["before"], facts["after"]
-    if facts["kind"] == "spread":
-        return _spread_words(facts)
-    holds = (
-        f"{facts['prevalence']:.3f} of them lenses: it is the probability for objects of which so "
-        "many are lenses. `find --prevalence 0.001` gives it for a survey with one in a thousand. "
-        "On the test mocks: "
-    )
-    by_chance = f"(by chance alone below {after['error_null_99']:.4f})"
-    if facts.get("unchanged"):
-        return (
-            "## Calibration\n\n"
-            "`p_lens` is left as the network gives it: neither a temperature nor isotonic "
-            f"regression made it better on {facts['objects']:,} validation mocks, {holds}"
-            f"calibration error {after['error']:.4f} {by_chance}, log loss {after['log_loss']:.4f}."
-        )
-    return (
-        "## Calibration\n\n"
-        f"`p_lens` is calibrated ({facts['kind']}) on {facts['objects']:,} validation mocks, "
-        f"{holds}calibration error {before['error']:.4f} before, {after['error']:.4f} "
-        f"after {by_chance}, log loss {before['log_loss']:.4f} before, {after['log_loss']:.4f} "
-        "after."
-    )
-
-
-def _spread_words(facts):
-    before, after = facts["before"], facts["after"]
-    factors = ", ".join(
-        f"{name} by {scale:.3f} (68 % intervals held {before[name]:.3f} before, {held:.3f} after)"
-        for scale, (name, held) in zip(facts["scales"], after.items(), strict=True)
-    )
-    used = facts.get("calibrated_on", ())
-    parts = [f"{each['objects']:,} of `{each['population']}`" for each in used]
-    of = f" ({', '.join(parts)})" if parts else ""
-    words = "and multiplied"
-    if facts.get("slopes"):
-        words = "and multiplied by factors that go with the answer, at its median values"
-    text = (
-        "## Calibration\n\n"
-        f"Spreads are calibrated on {facts['objects']:,} validation lenses{of}, {words}: "
-        f"{factors}, on the test mocks."
-    )
-    lines = [
-        "| test mocks of | parameter | truths within 50 %, before and after | 68 % | 95 % |",
-        "|---|---|---|---|---|",
-    ]
-    for each in facts.get("populations", ()):
-        for name, held in each["after"].items():
-            raw = each["before"][name]
-            shown = " | ".join(f"{raw[level]:.3f}, {x:.3f}" for level, x in held.items())
-            lines.append(f"| `{each['population']}` ({each['objects']:,}) | {name} | {shown} |")
-    several = len(facts.get("populations", ())) > 1  # of one, the table below says the same
-    return text + "\n\n" + "\n".join(lines) if several else text
 
 
 def _modeller(found, data):

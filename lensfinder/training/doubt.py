@@ -2,7 +2,7 @@
 
 A spread alone says little of a spiral, whose arms a modeller reads as arcs; a limit that one lens
 in a hundred exceeds catches few galaxies without arcs, since the spread of some lenses is as large.
-Log odds of both kinds of answers, fitted once, tell more of the same numbers:
+Log odds, fitted once on answers and on what the network saw before it answered, tell them apart:
 
     python -m lensfinder.training.doubt compact-modeller/euclid-wide-vis
 """
@@ -13,30 +13,35 @@ import numpy as np
 
 from lensfinder.errors import MetricError, PresetError
 from lensfinder.posterior import Posterior, has_posterior
+from lensfinder.training.card import retold
 from lensfinder.training.evaluation import MockSample, headline, score_mocks
 from lensfinder.training.recipe_data import DRAWN
 from lensfinder.zoo import fixed_predict, open_preset, save_preset
-from lensfinder.zoo.calibration import SHAPE, Doubt
+from lensfinder.zoo.doubt import SHAPE, Doubt
+from lensfinder.zoo.features import feature_model
 
 POPULATION = "finder-train"  # lenses, galaxies without arcs, rings, spirals, mergers
-SIZE, SEED = 4096, 20_330
+SIZE, SEED = 8192, 20_330
 FALSE_ALARMS = 0.05
 LEAST = 100  # of either kind
 RIDGE = 1e-3  # a weak pull to zero of the standardised weights: a perfect fit has no end
 
 
-def fit_doubt(posterior: Posterior, kinds) -> Doubt:
-    """Log odds that an answer is to an image of no lens.
+def fit_doubt(posterior: Posterior, kinds, features=None) -> Doubt:
+    """Log odds that an image shows no lens.
 
-    Logistic regression on `Doubt.features`. Lenses weigh as much as all others together, and these
-    by their kinds alike, so that the mixture of the sample does not matter.
+    Logistic regression on `Doubt.features`, and on what the network saw. Lenses weigh as much as
+    all others together, and the kinds of either alike, so that the mixture of the sample does not
+    matter.
 
     Parameters
     ----------
     posterior : Posterior
         Of N images, with the spread it will have.
     kinds : array of str (N,)
-        ``lens``, or what else each is.
+        ``lens``, or ``lens`` and what it is of (``lens: lenses-apart``); or what else each is.
+    features : array (N, F) or None
+        Of the same images (`lensfinder.zoo.features`); None for a doubt of the answers alone.
 
     Returns
     -------
@@ -52,7 +57,7 @@ def fit_doubt(posterior: Posterior, kinds) -> Doubt:
     from scipy.optimize import minimize
 
     kinds = np.asarray(kinds).astype(str)
-    lens, names = kinds == "lens", posterior.targets
+    lens, names = np.char.startswith(kinds, "lens"), posterior.targets
     counts = int(lens.sum()), int((~lens).sum())
     if not set(SHAPE) <= set(names) or min(counts) < LEAST or len(kinds) != len(posterior):
         raise MetricError(
@@ -63,29 +68,58 @@ def fit_doubt(posterior: Posterior, kinds) -> Doubt:
         dict(zip(names, numbers.T, strict=True)) for numbers in (posterior.mean(), posterior.std())
     )
     raw = Doubt.features(values, std)
+    answered = raw.shape[1]
+    if features is not None:
+        raw = np.concatenate([raw, np.asarray(features, np.float64)], axis=1)
     weight = np.zeros(len(kinds))
-    others = np.unique(kinds[~lens])
-    for kind in np.unique(kinds):
-        rows = kinds == kind
-        weight[rows] = 0.5 / rows.sum() / (1 if kind == "lens" else len(others))
+    for side in (lens, ~lens):
+        present = np.unique(kinds[side])
+        for kind in present:
+            rows = kinds == kind
+            weight[rows] = 0.5 / rows.sum() / len(present)
     middle = weight @ raw[:, 1:]
     width = np.sqrt(weight @ (raw[:, 1:] - middle) ** 2)
-    features = np.concatenate([raw[:, :1], (raw[:, 1:] - middle) / width], axis=1)
+    width = np.where(width > 0, width, 1.0)  # of a unit that never speaks: its weight stays 0
+    scaled = np.concatenate([raw[:, :1], (raw[:, 1:] - middle) / width], axis=1)
 
     def loss(factors):
-        odds = features @ factors
+        odds = scaled @ factors
         slope = 1 / (1 + np.exp(-odds)) - ~lens
         value = weight @ (np.logaddexp(0, odds) - ~lens * odds)
         pull = RIDGE * np.concatenate([[0.0], factors[1:]])
-        return value + pull @ factors / 2, features.T @ (weight * slope) + pull
+        return value + pull @ factors / 2, scaled.T @ (weight * slope) + pull
 
-    found = minimize(loss, np.zeros(features.shape[1]), jac=True, method="L-BFGS-B").x
+    found = minimize(loss, np.zeros(scaled.shape[1]), jac=True, method="L-BFGS-B").x
     factors = found[1:] / width
     weights = np.concatenate([[found[0] - factors @ middle], factors])
-    limit = np.quantile((raw @ weights)[lens], 1 - FALSE_ALARMS)
+    limit = weighted_quantile((raw @ weights)[lens], weight[lens], 1 - FALSE_ALARMS)
     return Doubt(
-        weights=tuple(weights.tolist()), limit=float(limit), lenses=counts[0], others=counts[1]
+        weights=tuple(weights[:answered].tolist()),
+        of_features=tuple(weights[answered:].tolist()),
+        limit=float(limit),
+        lenses=counts[0],
+        others=counts[1],
     )
+
+
+def weighted_quantile(values, weight, fraction: float) -> float:
+    """The smallest value that at least a fraction of the weight does not exceed.
+
+    Parameters
+    ----------
+    values, weight : array (N,)
+        Numbers, and what each counts.
+    fraction : float
+        0 to 1.
+
+    Returns
+    -------
+    float
+        One of the values.
+    """
+    order = np.argsort(values)
+    held = np.cumsum(weight[order]) / np.sum(weight)
+    return float(values[order][min(np.searchsorted(held, fraction), len(order) - 1)])
 
 
 def rescaled(doubt: Doubt, targets, before, after) -> Doubt:
@@ -159,6 +193,9 @@ def add_doubt(name_or_path, place=None, *, population=POPULATION, size=SIZE, see
 def doubt_of(preset, model, *, population=POPULATION, size=SIZE, seed=SEED):
     """Fit the doubt of a network on mocks of its survey.
 
+    Lenses are those of the population, and a quarter as many mocks of each population that the
+    preset's spreads were calibrated on. What it marks is measured on half as many others.
+
     Parameters
     ----------
     preset : Preset
@@ -168,16 +205,16 @@ def doubt_of(preset, model, *, population=POPULATION, size=SIZE, seed=SEED):
     population : str
         Mocks of lenses and of others.
     size : int
-        How many.
+        How many of the population.
     seed : int
-        Of the mocks.
+        Of the mocks; those after the first `size` of the same seed are to measure on.
 
     Returns
     -------
     doubt : Doubt
         The fit.
     facts : dict
-        What it was fitted on, for ``metrics.json``.
+        What it was fitted on, for ``metrics.json``, and the fractions of each kind that it marks.
 
     Raises
     ------
@@ -187,12 +224,65 @@ def doubt_of(preset, model, *, population=POPULATION, size=SIZE, seed=SEED):
     """
     data = preset.metrics.get("data", {})  # drawn as the images of its own validation were
     drawn = {key: data[key] for key in (*DRAWN, "plane") if key in data}
-    sample = MockSample(preset.contract.survey, population, size, seed, **drawn)
-    scored = score_mocks(fixed_predict(model), sample, contract=preset.contract)
-    label = np.asarray(scored.truth["label"]) > 0
-    kinds = np.where(label, "lens", np.asarray(scored.truth["class"]).astype(str))
-    doubt = fit_doubt(Posterior.of(scored.output, preset.targets), kinds)
-    return doubt, {**dataclasses.asdict(sample), "lenses": doubt.lenses, "others": doubt.others}
+    calibrated = getattr(preset.config.calibration, "calibrated_on", ())
+    names = [population, *dict.fromkeys(each.population for each in calibrated)]
+    first = MockSample(preset.contract.survey, population, size, seed, **drawn)
+    predict = fixed_predict(feature_model(model))
+    outputs = model.output_shape[-1]
+
+    def seen(start, count):
+        parts, kinds = [], []
+        for name in dict.fromkeys(names):
+            part = count if name == population else max(1, count // 4)
+            sample = dataclasses.replace(first, population=name, start=start, size=part)
+            scored = score_mocks(predict, sample, contract=preset.contract)
+            lens = np.asarray(scored.truth["label"]) > 0
+            others = np.asarray(scored.truth["class"]).astype(str)
+            parts.append(scored.output)
+            kinds.append(np.where(lens, f"lens: {name}", others))
+        both = np.concatenate(parts)
+        posterior = Posterior.of(both[:, :outputs], preset.targets)
+        return posterior, np.concatenate(kinds), both[:, outputs:]
+
+    doubt = fit_doubt(*seen(0, size))
+    facts = dataclasses.asdict(first) | {"lenses": doubt.lenses, "others": doubt.others}
+    return doubt, facts | {
+        "lenses_of": names,
+        "marked": marked(doubt, *seen(size, max(1, size // 2))),
+    }
+
+
+def marked(doubt: Doubt, posterior: Posterior, kinds, features) -> dict[str, dict]:
+    """Which fraction of each kind a doubt marks.
+
+    Parameters
+    ----------
+    doubt : Doubt
+        Fitted on other images.
+    posterior : Posterior
+        Of N images.
+    kinds : array of str (N,)
+        What each is.
+    features : array (N, F)
+        Of the same images.
+
+    Returns
+    -------
+    dict of str to dict
+        Per kind the number of ``objects`` and the ``fraction`` beyond the limit.
+    """
+    values, std = (
+        dict(zip(posterior.targets, numbers.T, strict=True))
+        for numbers in (posterior.mean(), posterior.std())
+    )
+    odds = doubt.log_odds(values, std, np.asarray(features) @ np.array(doubt.of_features))
+    return {
+        str(kind): {
+            "objects": int(np.sum(kinds == kind)),
+            "fraction": round(float(np.mean(odds[kinds == kind] > doubt.limit)), 4),
+        }
+        for kind in np.unique(kinds)
+    }
 
 
 def kept(preset, doubt: Doubt, place=None, *, facts=None):
@@ -215,7 +305,7 @@ def kept(preset, doubt: Doubt, place=None, *, facts=None):
         With the same weights, spreads and figures.
     """
     pinned = preset.name if preset.pinned else preset.folder
-    figures = preset.metrics
+    figures = {**preset.metrics, "doubt": facts} if facts else preset.metrics
     return save_preset(
         pinned if place is None else place,
         preset.load(calibrated=False),
@@ -224,8 +314,8 @@ def kept(preset, doubt: Doubt, place=None, *, facts=None):
         task=preset.task,
         targets=preset.targets,
         contract=preset.contract,
-        metrics={**figures, "doubt": facts} if facts else figures,
-        card=preset.card,
+        metrics=figures,
+        card=retold(preset.card, figures) if facts else preset.card,
         dtype=figures.get("training", {}).get("stored_as", "float32"),
         headline=headline(figures) if "modeller" in figures else None,
         calibration=preset.config.calibration.model_copy(update={"doubt": doubt}),

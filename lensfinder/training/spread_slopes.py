@@ -10,7 +10,7 @@ the same slopes for all probabilities (composite quantile regression, Zou & Yuan
 import numpy as np
 
 from lensfinder.posterior import Posterior
-from lensfinder.zoo.calibration import SHAPE
+from lensfinder.zoo.doubt import SHAPE
 from lensfinder.zoo.layers.spread_scale import SMALLEST, answer_numbers
 from lensfinder.zoo.spread_slopes import Slopes
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_valid
 
 from lensfinder.errors import ArgumentError, PresetError
 from lensfinder.zoo.decoder import Decoder, with_draws
+from lensfinder.zoo.doubt import Doubt
 from lensfinder.zoo.layers.logit_map import LOWEST, NEAREST, LogitMap
 from lensfinder.zoo.layers.posterior_head import outputs_of
 from lensfinder.zoo.layers.spread_scale import SpreadScale
@@ -24,8 +25,6 @@ LAYER = "calibration"
 LEAST_OF_EACH = 20
 MAX_KNOTS = 512  # PAV of 100,000 objects gives about 150
 MAX_LOGIT = 100.0
-SHAPE = ("theta_E", "e1", "e2")  # targets that doubts are told by
-SMALLEST_SPREAD = 1e-4  # below it its logarithm says nothing more
 MIN_STEP = 1e-4  # between knots: float32 near the lowest logit, -69, resolves 8e-6
 
 
@@ -134,64 +133,6 @@ class Isotonic(_Calibration):
     def line(self):
         """Knots of the map of logits, its values there, and its slopes outside."""
         return self.logits, self.values, (1.0, 1.0)
-
-
-class Doubt(BaseModel):
-    """How much a modeller's answer is like its answers to images of no lens.
-
-    Log odds, linear in four numbers that no turn of the image changes: log of the spread of
-    theta_E and of the ellipticity, theta_E, and the size of the ellipticity. A galaxy without arcs
-    is answered with a wide posterior for its theta_E; a spiral, now and then, with a round one.
-
-    Attributes
-    ----------
-    weights : tuple of five floats
-        The constant, and the factors of the four numbers.
-    limit : float
-        Log odds that one lens in twenty exceeds.
-    lenses, others : int
-        Size of the samples that it was fitted on.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    weights: tuple[float, float, float, float, float]
-    limit: float
-    lenses: int = Field(ge=2)
-    others: int = Field(ge=2)
-
-    def log_odds(self, values, std) -> np.ndarray:
-        """Log odds of answers to be to images of no lens.
-
-        Parameters
-        ----------
-        values, std : dict of str to array (N,)
-            Means and standard deviations of the targets.
-
-        Returns
-        -------
-        array (N,)
-            The prior is that of as many lenses as others.
-        """
-        return self.features(values, std) @ np.array(self.weights)
-
-    @staticmethod
-    def features(values, std) -> np.ndarray:
-        """What the log odds are linear in.
-
-        Parameters
-        ----------
-        values, std : dict of str to array (N,)
-            Means and standard deviations of the targets.
-
-        Returns
-        -------
-        array (N, 5)
-            One, and the four numbers.
-        """
-        theta, e1, e2 = (np.asarray(values[name], np.float64) for name in SHAPE)
-        widths = [np.asarray(std[name], np.float64) for name in SHAPE]
-        both = np.log(np.maximum([widths[0], np.hypot(*widths[1:])], SMALLEST_SPREAD))
-        return np.stack([np.ones_like(theta), *both, theta, np.hypot(e1, e2)], axis=-1)
 
 
 class Spread(BaseModel):

@@ -9,7 +9,8 @@ from lensfinder.errors import LensfinderError, PresetError, UntrustedArtefactErr
 from lensfinder.specs.contract import InputContract
 from lensfinder.zoo import registry
 from lensfinder.zoo.artefacts import FILE_NAME, Pin, parse_json, read_small
-from lensfinder.zoo.calibration import SHAPE, Calibration
+from lensfinder.zoo.calibration import Calibration
+from lensfinder.zoo.doubt import SHAPE
 
 TABLE, CONFIG, MANIFEST, METRICS, CARD = (
     "presets.json",

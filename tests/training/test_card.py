@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lensfinder.training.card import calibration_words, measured
+from lensfinder.training.calibration_card import doubt_words
+from lensfinder.training.card import calibration_words, measured, retold
 from lensfinder.training.scores import finder_figures
 
 DATA = {"n": 3000, "population": "bom2022", "survey": "euclid-vis", "seed": 1, "start": 0}
@@ -39,3 +40,21 @@ def test_scores_that_were_left_alone_are_said_to_be():
     assert "on 500 validation mocks, 0.500 of them lenses" in left
     assert "calibrated (" not in left
     assert "find --prevalence" in left
+
+
+def test_a_card_says_which_images_a_modeller_marks_and_one_by_hand_stays(rng):
+    marked = {"look_alike": {"objects": 400, "fraction": 0.68}}
+    marked["lens: finder-train"] = {"objects": 1000, "fraction": 0.051}
+    doubt = {"lenses": 4000, "others": 3000, "population": "finder-train", "marked": marked}
+    label = np.repeat([1, 0], [100, 200])
+    figures = {"data": DATA, "finder": finder_figures(label, label * 0.8 + 0.1, rng=rng, draws=5)}
+    text = "\n\n".join(measured(figures | {"doubt": doubt}))
+    lens, other = (text.index(words) for words in ("| 1,000 | 0.051 |", "| look alike | 400 |"))
+    assert lens < other
+    old = {key: value for key, value in doubt.items() if key != "marked"}
+    assert doubt_words(old) == "" == doubt_words({})
+    card = retold("# a\n\n## Measured\n\nnothing\n\n## Limits\n\nnone\n", figures)
+    assert card.startswith("# a\n\n## Measured\n\nOn 3,000 mocks")
+    assert card.endswith("## Limits\n\nnone\n")
+    assert "nothing" not in card
+    assert retold("By hand.", figures) == "By hand."

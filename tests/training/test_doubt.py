@@ -6,7 +6,7 @@ import pytest
 from lensfinder.errors import MetricError, PresetError, UntrustedArtefactError
 from lensfinder.posterior import Posterior
 from lensfinder.tables import read_table
-from lensfinder.training.doubt import FALSE_ALARMS, add_doubt, fit_doubt
+from lensfinder.training.doubt import FALSE_ALARMS, add_doubt, doubt_of, fit_doubt, kept, marked
 from lensfinder.training.metrics import roc_auc
 from lensfinder.zoo import open_preset
 from lensfinder.zoo.calibration import Doubt, Spread
@@ -91,6 +91,42 @@ def test_turning_an_image_changes_no_doubt(sample):
     )
 
 
+def test_what_is_answered_like_a_lens_is_told_by_what_the_network_saw(sample):
+    _, kinds = sample
+    rng = np.random.default_rng(6)
+
+    def seen(kinds):
+        signal = np.where(kinds == "look_alike", 2.0, 0.0) + rng.normal(size=len(kinds))
+        return np.stack([signal, rng.normal(size=len(kinds)), np.zeros(len(kinds))], axis=-1)
+
+    alike = np.where(kinds == "no_source", "look_alike", kinds)[: COUNT + 300]
+    lenses = answers(rng, width=0.08, theta=1.2, count=COUNT + 300)  # answers tell nothing
+    features = seen(alike)
+    doubt = fit_doubt(lenses, alike, features)
+    assert len(doubt.of_features) == 3
+    assert doubt.of_features[2] == 0.0  # of a unit that never speaks
+    facts = marked(doubt, lenses, alike, features)
+    # at 5 % of one Gaussian, 2 sigma apart, another lies beyond the limit in 64 %
+    assert facts["look_alike"]["fraction"] == pytest.approx(0.64, abs=0.1)
+    assert facts["lens"]["fraction"] == pytest.approx(FALSE_ALARMS, abs=0.01)
+    shuffled = fit_doubt(lenses, alike, rng.permutation(features))
+    facts = marked(shuffled, lenses, alike, features)
+    assert facts["look_alike"]["fraction"] < 0.2  # the control
+
+
+def test_lenses_of_several_populations_weigh_alike(sample):
+    posterior, kinds = sample
+    named = np.where(kinds == "lens", "lens: first", kinds)
+    rows = np.concatenate([np.arange(len(kinds)), np.flatnonzero(kinds == "lens")[:300]])
+    named = np.concatenate([named, np.repeat("lens: second", 300)])
+    doubt = fit_doubt(posterior.rows(rows), named)
+    assert doubt.lenses == COUNT + 300
+    again = np.concatenate([rows, *[rows[-300:]] * 9])
+    more = fit_doubt(posterior.rows(again), np.concatenate([named, *[named[-300:]] * 9]))
+    np.testing.assert_allclose(doubt.weights, more.weights, rtol=1e-3, atol=1e-3)
+    assert doubt.limit == pytest.approx(more.limit, abs=1e-2)
+
+
 def test_too_few_or_other_targets_are_refused(sample):
     posterior, kinds = sample
     with pytest.raises(MetricError, match="at least"):
@@ -113,7 +149,6 @@ def modeller(tmp_path_factory):
 
 def test_a_preset_keeps_its_doubt_and_a_table_shows_it(modeller, tmp_path):
     from lensfinder.model import model
-    from lensfinder.training.doubt import kept
 
     doubt = Doubt(weights=(1.0, 0, 0, 0, 0), limit=0.0, lenses=2, others=2)  # of everything
     preset = kept(open_preset(modeller), doubt, tmp_path / "doubts")
@@ -122,6 +157,28 @@ def test_a_preset_keeps_its_doubt_and_a_table_shows_it(modeller, tmp_path):
     table = model(tiny.images(3), preset=preset.folder, output=tmp_path / "t.ecsv", report=False)
     assert list(read_table(tmp_path / "t.ecsv")["unsure"]) == list(table["unsure"]) == [1, 1, 1]
     assert "doubt" not in open_preset(modeller).config.as_json()["calibration"]
+
+
+def test_a_doubt_is_fitted_on_mocks_and_kept_with_what_it_marks(tmp_path):
+    from lensfinder.predict.network import Network
+
+    preset = open_preset(
+        tiny.save(
+            tmp_path / "whole",
+            "modeller",
+            targets=TARGETS,
+            arguments={"components": 1},
+            calibration=Spread(scales=(1, 1, 1), limits=(100, 100, 100), objects=200),
+            agreed=tiny.contract(stamp=57),
+        )
+    )
+    doubt, facts = doubt_of(preset, preset.load(), size=512)
+    assert len(doubt.of_features) > 0
+    assert facts["lenses_of"] == [facts["population"]]
+    assert sum(found["objects"] for found in facts["marked"].values()) == 256  # others than fitted
+    told = kept(preset, doubt, tmp_path / "told", facts=facts)
+    assert told.metrics["doubt"]["marked"] == facts["marked"]
+    assert Network(told.folder, "modeller").calibration.doubt == doubt
 
 
 def test_a_doubt_needs_the_targets_it_is_told_by(tmp_path):
