@@ -146,7 +146,8 @@ def test_noise_that_was_cleaned_is_no_lens_and_a_faint_source_is_looked_at(prese
     axis = np.arange(tiny.STAMP) - (tiny.STAMP - 1) / 2
     # 10 sigma behind the filter
     faint = 0.3 * np.exp(-0.5 * (axis[:, None] ** 2 + axis**2) / 2.5**2)[..., None]
-    table = find({"vis": np.concatenate([sky, sky + faint.astype(np.float32)])}, preset=finder, clean=cleaner)
+    shown = np.concatenate([sky, sky + faint]).astype(np.float32)
+    table = find({"vis": shown}, preset=finder, clean=cleaner)
     assert list(table["status"]) == ["nothing_left"] * 6 + ["ok"] * 6
     assert np.isnan(table["p_lens"][:6]).all()
     assert np.isfinite(table["p_lens"][6:]).all()
