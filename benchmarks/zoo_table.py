@@ -22,6 +22,7 @@ HEAD = (
 # presets from before the device was written down were all trained there
 DEVICE = "2 CPU cores"
 NONE = "-"
+PLANES = {"S2": " without noise", "S3": " true sources, not cleaned images"}
 
 
 def main(arguments=None):
@@ -84,10 +85,16 @@ def row(name, metrics, measured) -> list[str]:
         f"{training['parameters']:,}",
         seen(training),
         f"{training['seconds'] / 60:.0f} min, {training.get('device', DEVICE)}",
-        TASKS[task](metrics[task]) + f" ({metrics['data']['n']:,})",
+        TASKS[task](metrics[task]) + f" ({metrics['data']['n']:,}{shown(task, metrics)})",
         "; ".join(on_real_images(name, measured)) or NONE,
         speed(name, training, measured),
     ]
+
+
+def shown(task, metrics) -> str:
+    """What the mocks were, where they were not images as a survey gives them."""
+    plane = metrics["data"].get("plane", "S1")
+    return PLANES.get(plane, "") if task != "cleaner" else ""
 
 
 def seen(training) -> str:

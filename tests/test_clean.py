@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS
 
 from lensfinder import zoo
 from lensfinder.clean import TABLE, clean
@@ -69,6 +70,22 @@ def test_cleaned_images_are_read_again(cleaner, tmp_path):
     assert [cutout.id for cutout in again] == list(table["id"])
     second = clean(again, tmp_path / "again", preset=cleaner)
     np.testing.assert_allclose(second["flux_in_VIS"], table["flux_out_VIS"], rtol=1e-5)
+
+
+def test_cleaned_images_keep_their_place_on_the_sky(cleaner, tmp_path):
+    cutouts = tiny.cutouts(3)
+    middle = (tiny.STAMP + 1) / 2
+    sky = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.1, "CRVAL2": 2.2}
+    sky |= {"CRPIX1": middle, "CRPIX2": middle, "CDELT1": -0.1 / 3600, "CDELT2": 0.1 / 3600}
+    for cutout in cutouts[:2]:
+        cutout.wcs["VIS"] = sky
+    cutouts[1].bands["VIS"] = np.pad(cutouts[1].bands["VIS"], 2)  # cut to size: other pixels
+    names = clean(cutouts, tmp_path / "out", preset=cleaner, resample=True)["file"]
+    found = []
+    for name in names:
+        with fits.open(tmp_path / "out" / name, checksum=True) as units:
+            found.append(WCS(units["VIS"].header).wcs.crval.tolist())
+    assert found == [[150.1, 2.2], [0, 0], [0, 0]]
 
 
 def _blank(cutout):

@@ -248,7 +248,7 @@ class Fitter:
             problems.add(
                 "wrong_unit",
                 f"band {band} is in {unit or 'an unstated unit'}, not {self.contract.unit}; "
-                "calibrate=True converts units with a zero point",
+                "--calibrate (calibrate=True) converts units with a zero point",
             )
             return None
         stated = cutout.zero_points.get(source)
@@ -287,13 +287,13 @@ class Fitter:
                 problems.add(
                     "wrong_pixel_scale",
                     f'band {band} has {scale:.4g}"/pixel instead of {group.pixel_scale:g}; '
-                    "resample=True changes it",
+                    "--resample (resample=True) changes it",
                 )
             if image.shape != (group.stamp, group.stamp):
                 problems.add(
                     "wrong_shape",
                     f"band {band} has {image.shape[0]}x{image.shape[1]} pixels instead of "
-                    f"{group.stamp}x{group.stamp}",
+                    f"{group.stamp}x{group.stamp}; --resample (resample=True) cuts it to size",
                 )
             return image if same_scale and image.shape == (group.stamp, group.stamp) else None
         return self._fit_to_grid(image, scale, same_scale, group, band, problems)

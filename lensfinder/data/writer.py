@@ -14,7 +14,7 @@ _STAMPED = "by lensfinder"  # instead of the time of writing: the same input giv
 
 
 def write_cutouts(
-    folder, ids, images, survey, *, psf=None, rms=None, header=None, overwrite=False
+    folder, ids, images, survey, *, psf=None, rms=None, header=None, wcs=None, overwrite=False
 ) -> list[Path]:
     """Write one FITS file per object, whole or not at all.
 
@@ -37,6 +37,8 @@ def write_cutouts(
         Per band: one image for all objects, or one per object along the first axis.
     header : dict, optional
         Further keywords of the primary header, e.g. ``{"KIND": "mock"}``.
+    wcs : sequence of dict or None
+        Per object, the celestial keywords of each band that has any, as `Cutout.wcs`.
     overwrite : bool
         Whether files that exist may be replaced.
 
@@ -68,7 +70,8 @@ def write_cutouts(
             path=str(taken[0]),
         )
     for row, (name, path) in enumerate(zip(ids, paths)):
-        units = _units(row, name, images, survey, psf or {}, rms or {}, header or {})
+        sky = wcs[row] if wcs else {}
+        units = _units(row, name, images, survey, psf or {}, rms or {}, header or {}, sky)
         write_atomically(
             path,
             lambda temporary, hdus=units: hdus.writeto(
@@ -166,7 +169,7 @@ def _checked_id(name) -> str:
     return name
 
 
-def _units(row, name, images, survey, psf, rms, header) -> fits.HDUList:
+def _units(row, name, images, survey, psf, rms, header, wcs) -> fits.HDUList:
     primary = fits.PrimaryHDU()
     primary.header["OBJECT"] = (name, "name of the object")
     primary.header["SURVEY"] = (survey.name, "survey the bands belong to")
@@ -178,6 +181,7 @@ def _units(row, name, images, survey, psf, rms, header) -> fits.HDUList:
             unit = _image(images[group.name][row, :, :, channel], band.name, group)
             unit.header["BUNIT"] = survey.unit
             unit.header["MAGZERO"] = (band.zero_point, "[mag] AB magnitude of one BUNIT")
+            unit.header.update(wcs.get(band.name, {}))
             units.append(unit)
             if band.name in psf:
                 units.append(_image(_of_row(psf[band.name], row), f"{band.name}_PSF", group))

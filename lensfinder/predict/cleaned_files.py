@@ -7,6 +7,7 @@ import numpy as np
 
 from lensfinder.data import write_cutouts
 from lensfinder.specs import load_survey
+from lensfinder.specs.contract import PIXEL_SCALE_RTOL
 
 DENOISED = "denoised"  # folder of what `intermediate` adds
 
@@ -52,6 +53,7 @@ class CleanedFiles:
         ((group, _),) = answers.images.items()
         good = np.flatnonzero(answers.status == 0)
         chosen = [self._names.take(chunk[row].id) for row in good]
+        sky = [self._sky(chunk[row]) for row in good]
         for number, plane in enumerate(self._planes):
             last = number == len(self._planes) - 1
             if last or self.intermediate:
@@ -61,10 +63,22 @@ class CleanedFiles:
                     {group: answers.values[good, number]},
                     self.survey,
                     header={"KIND": "cleaned", "PLANE": plane, "CLEANER": self._name},
+                    wcs=sky,
                     overwrite=overwrite,
                 )
         written = dict(zip(good.tolist(), chosen, strict=True))
         return [FileNames.file(written.get(row)) for row in range(len(chunk))]
+
+    def _sky(self, cutout) -> dict[str, dict]:
+        """World coordinates of the bands whose pixels are still those of the file."""
+        (group,) = self.survey.groups
+        side, kept = (group.stamp, group.stamp), {}
+        for name in (band.name for band in group.bands):
+            scale = cutout.pixel_scales.get(name)
+            same = scale and abs(scale / group.pixel_scale - 1.0) <= PIXEL_SCALE_RTOL
+            if same and np.shape(cutout.bands.get(name)) == side and cutout.wcs.get(name):
+                kept[name] = cutout.wcs[name]
+        return kept
 
 
 class FileNames:

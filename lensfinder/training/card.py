@@ -65,8 +65,12 @@ def measured(figures: dict) -> list[str]:
     parts = [
         f"## Measured\n\nOn {data['n']:,} mocks of the population `{data['population']}` for "
         f"the survey `{data['survey']}` (seed {data['seed']}, objects from {data['start']}), none "
-        "of which was used in training. Errors (±) are standard deviations over bootstrap samples."
+        "of which was used in training."
     ]
+    if "cleaner" not in figures:
+        parts[0] += " Errors (±) are standard deviations over bootstrap samples."
+        if words := PLANE_WORDS.get(data.get("plane")):
+            parts[0] += f" The network was shown true planes of these: {words}."
     parts += _finder(figures["finder"]) if "finder" in figures else []
     parts += _modeller(figures["modeller"], data) if "modeller" in figures else []
     parts += _cleaner(figures["cleaner"]) if "cleaner" in figures else []
@@ -111,7 +115,8 @@ def _cleaner(figures):
                 f"{found['flux_ratio']:.4f} ± {found['flux_ratio_nmad']:.4f} |"
             )
     words = "PSNR in decibels, with the range of the true image of each object as its peak; the "
-    words += "ratio of fluxes is a median over objects, with their scatter."
+    words += "ratio of fluxes is a median over the objects of a batch, with their scatter (±), the "
+    words += "mean over batches."
     return ["\n".join(lines), words]
 
 
