@@ -124,6 +124,9 @@ def run(work, options) -> dict | None:
         if not result.finished:
             return None
         models[name] = on_stamps(recipe, result.model)
+        if name == "clean":  # the bound has no weights: trained without, used with it
+            models["clean, without its bound"] = models[name]
+            models[name] = on_stamps(recipe, result.model, bounded=True)
         if recipe.task != "cleaner":
             networks[name] = result.model
         took[name] = {
@@ -143,6 +146,9 @@ def run(work, options) -> dict | None:
         "published": PUBLISHED,
         "psnr": psnr_table(blind, cleaned),
         "psnr of nothing": psnr_of_nothing(blind),
+        "without the bound": psnr_table(
+            blind, cleaned_planes(models["clean, without its bound"], blind)
+        ),
         "detect": detect_table(models, blind, cleaned),
         "model": model_table(models, blind, cleaned),
         "behind the paper's cleaner": {
@@ -200,6 +206,7 @@ def changed(recipe, training, network, scale, plane=None) -> Recipe:
     """A recipe at this scale, perhaps with another network, shown another plane."""
     plain = recipe.model_dump(mode="json", exclude_none=True)
     plain["network"].setdefault("arguments", {})
+    plain["network"]["arguments"].pop("bounded", None)  # see `run`
     if "name" in network:
         plain["network"] = network
     else:
@@ -218,16 +225,16 @@ def changed(recipe, training, network, scale, plane=None) -> Recipe:
     return Recipe.model_validate({**plain, **training})
 
 
-def on_stamps(recipe, model):
+def on_stamps(recipe, model, **changed):
     """The network that was trained, for whole stamps: a cleaner was trained on pieces."""
-    if recipe.training_contract() == recipe.contract():
+    if recipe.training_contract() == recipe.contract() and not changed:
         return fixed_predict(model, batch_size=16)
     whole = build(
         recipe.network.name,
         recipe.contract(),
         recipe.task,
         targets=recipe.truth_columns,
-        **network_arguments(recipe),
+        **{**network_arguments(recipe), **changed},
     )
     whole.set_weights(model.get_weights())
     return fixed_predict(whole, batch_size=16)

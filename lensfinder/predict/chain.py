@@ -100,12 +100,29 @@ class Chain:
         batch = self.network.assembled(
             cutouts, resample=resample, fitting=fitting, to_clean=self.cleaner is not None
         )
-        extra = {"front_status": np.zeros(len(cutouts), np.int64)}
+        return self.answers(batch, cutouts)
+
+    def answers(self, batch: CutoutBatch, cutouts=None) -> Answers:
+        """Answers about images that fit.
+
+        Parameters
+        ----------
+        batch : CutoutBatch
+            From `Network.assembled`.
+        cutouts : list of Cutout or None
+            The same objects, after which the files of cleaned images are named; none, for none.
+
+        Returns
+        -------
+        Answers
+            As of a call.
+        """
+        extra = {"front_status": np.zeros(len(batch), np.int64)}
         noise = self._noise(batch)
         if self.mask_blobs:
             batch, extra["front_status"], extra["mask_radius"] = self._masked(batch)
         answers, cleaned = self._through(batch, noise)
-        if self.files is not None:
+        if self.files is not None and cutouts is not None:
             self.files.write(cutouts, cleaned, overwrite=self._overwrite)
         extra["front_status"] |= self._unlike_training(answers)
         if self.multi_scale:

@@ -97,7 +97,8 @@ class Cleaner:
         Answers
             Values (N, planes, H, W, bands). A row whose core is cut off at full well
             (``saturated``), or whose cleaned image has light that the given one has not got
-            (``invented_light``), has no values.
+            (``invented_light``), has no values. A deblender behind a denoiser of its own makes no
+            pixel brighter than that left it.
         """
         answers = self.first.answers(batch)
         ((group, given),) = answers.images.items()
@@ -106,6 +107,8 @@ class Cleaner:
             shown = np.where(bad[:, None, None, None], 0.0, answers.values[:, 0])
             second = np.array(self._second({group: shown}))
             second[bad] = np.nan
+            # of light that adds up, a part is not more than the whole
+            second = np.minimum(second, np.maximum(answers.values[:, -1:], 0.0))
             broken = ~bad & ~np.isfinite(second).all(axis=(1, 2, 3, 4))
             answers.status[broken] |= STATUS["no_score"]
             for row in np.flatnonzero(broken):

@@ -97,9 +97,10 @@ class Ensemble(Answering):
         targets = len(self.preset.targets)
         self.outputs = targets + sum(member.outputs - targets for member in self.members)
 
-    def assembled(self, cutouts, *, resample: bool = False, fitting=None):
+    def assembled(self, cutouts, *, resample: bool = False, fitting=None, to_clean=False):
         """What the networks are to be shown of some objects; as `Network`."""
-        return self.members[0].assembled(cutouts, resample=resample, fitting=fitting)
+        how = {"resample": resample, "fitting": fitting, "to_clean": to_clean}
+        return self.members[0].assembled(cutouts, **how)
 
     def answers(self, batch) -> Answers:
         """The members' answers as one posterior: their mean, and the components of all.

@@ -32,6 +32,9 @@ class EdsrArguments(BaseModel):
         paper; or stretched (`ArcsinhStretch`), where an arc weighs as much as the core beside it.
         A denoiser then takes steps of the size of the noise from the image as it is (whatever
         `skip` says), so that the core keeps its light to the last digit.
+    bounded : bool
+        Of a pair: whether a source is no brighter than the denoised image, pixel by pixel, as light
+        adds up. A deblender alone overshoots where the source outshines the lens.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +43,7 @@ class EdsrArguments(BaseModel):
     residual_scale: float = Field(default=1.0, gt=0, le=1)
     skip: Literal["image", "features"] = "image"
     scaling: Literal["linear", "arcsinh"] = "linear"
+    bounded: bool = False
 
 
 def edsr(contract, task: str, *, targets, arguments: EdsrArguments) -> keras.Model:
@@ -78,8 +82,14 @@ def edsr(contract, task: str, *, targets, arguments: EdsrArguments) -> keras.Mod
     Raises
     ------
     ArchitectureError
-        If there are several groups, or the stamp is smaller than 16 pixels.
+        If there are several groups, the stamp is smaller than 16 pixels, or a source is to be
+        bounded by an image that the network does not make.
     """
+    if arguments.bounded and tuple(targets) != ("S2", "S3"):
+        raise ArchitectureError(
+            "A source is bounded by the denoised image of a pair, S2 and S3. Received: "
+            f"{', '.join(targets)}. Leave `bounded` out."
+        )
     if len(contract.groups) != 1 or contract.branches:
         raise ArchitectureError(
             "A cleaner takes one group, whose bands share a pixel grid. Received: "
@@ -98,7 +108,11 @@ def edsr(contract, task: str, *, targets, arguments: EdsrArguments) -> keras.Mod
             image = scale(step, onto=image)
         else:
             x = _module(scale(image), plane.lower(), arguments, skip=arguments.skip == "image")
-            image = scale(x, inverse=True)
+            x = scale(x, inverse=True)
+            if arguments.bounded and plane == "S3":
+                light = keras.layers.ReLU(name="s3_light", dtype="float32")(image)
+                x = keras.layers.Minimum(name="s3_bound", dtype="float32")([x, light])
+            image = x
         planes.append(image)
     return keras.Model(inputs, StackPlanes(dtype="float32", name="planes")(planes), name="edsr")
 
@@ -170,6 +184,7 @@ def receptive_radius(model) -> int:
 _POINTWISE = (
     keras.layers.InputLayer,
     keras.layers.Add,
+    keras.layers.Minimum,
     keras.layers.ReLU,
     keras.layers.Rescaling,
     *SCALINGS.values(),
