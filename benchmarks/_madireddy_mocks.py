@@ -1,6 +1,7 @@
 """Stored mocks of Madireddy et al., and how a recipe sees them."""
 
 import functools
+import json
 
 import numpy as np
 from _madireddy_table import TARGETS
@@ -23,8 +24,8 @@ def planes(place, count, start=0) -> dict:
     """Mocks as arrays on disk, with labels and parameters; their seed is that of no recipe."""
     place.mkdir(parents=True, exist_ok=True)
     names = [*PLANES, "label", *TARGETS]
-    kept = place / f"{names[-1]}.npy"  # written last
-    if not kept.exists() or len(np.load(kept, mmap_mode="r")) != count:
+    asked, kept = [SEED, start, count], place / "objects.json"  # written last
+    if not kept.exists() or json.loads(kept.read_text()) != asked:
         print(f"writing {count} mocks", flush=True)
         simulator, first, truth = blind_simulator(), 0, []
         shape = (count, *simulator.survey.group(GROUP).shape)
@@ -41,6 +42,7 @@ def planes(place, count, start=0) -> dict:
             array.flush()
         for name, column in zip(("label", *TARGETS), np.concatenate(truth).T, strict=True):
             np.save(place / f"{name}.npy", column)
+        kept.write_text(json.dumps(asked))
     return {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in names}
 
 

@@ -104,6 +104,9 @@ def arcs_beside_truth(cleaner, arcs) -> dict:
     medians["cleaned, not refused"] = {
         key: median([rows[name]["cleaned"][key] for name in handed_on]) for key in KEYS
     }
+    medians["Sersic subtracted, of those"] = {
+        key: median([rows[name]["Sersic subtracted"][key] for name in handed_on]) for key in KEYS
+    }
     ahead = [r["cleaned"]["arc_error"] < r["Sersic subtracted"]["arc_error"] for r in rows.values()]
     return {
         "median": medians,

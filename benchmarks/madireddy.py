@@ -170,7 +170,7 @@ def run(work, options) -> dict | None:
             "minibatch-weighted sampling. Sizes of networks are those under `networks`."
         ),
     }
-    dump = json.dumps(found, default=str)  # whatever becomes of the result's file
+    dump = json.dumps(found, default=float)  # whatever becomes of the result's file
     write_atomically(work / "figures.json", lambda place: Path(place).write_text(dump))
     return found
 

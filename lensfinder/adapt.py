@@ -132,6 +132,7 @@ def adapt(
         card=adaptation_card(base, contract, found.figures),
         headline=headline(found.figures),
         calibration=found.calibration,
+        plane=base.config.plane,
         overwrite=overwrite,
     )
 

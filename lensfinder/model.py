@@ -63,7 +63,7 @@ def model(
         The network, or the folder of one; or a Keras model of your own
         (`lensfinder.predict.OwnNetwork`), as for the cleaner. Of several with posteriors, such as
         those of all folds, the answers are mixed (`lensfinder.predict.Ensemble`): what they
-        disagree on is then part of the spread. An ensemble has no column ``unsure``.
+        disagree on is then part of the spread. An ensemble has no ``unsure`` and no ``p_no_lens``.
     output : path or None
         Where to write the table: ``.ecsv``, ``.fits``, ``.parquet`` or ``.csv``.
     ids : sequence of str or None
@@ -109,8 +109,10 @@ def model(
         ``status`` and ``message``. Numbers are NaN where status is not ``ok``. A preset with
         posteriors adds for each parameter its ``_std``, ``_p16``, ``_p50`` and ``_p84``, and
         ``unsure``: 1 where a spread is larger than for 99 of 100 lenses that the preset was
-        validated on, or where the answer is like those to galaxies that are no lenses; the message
-        says which. Quantiles of ``phi`` lie about it, and so may be beyond (-pi/2, pi/2]. With
+        validated on, or where the network takes the image for none, as it does 1 lens in 20; the
+        message says which. A preset that was taught to tell (`lensfinder.training.doubt`) adds
+        ``p_no_lens``, the probability of that where half the images are lenses. Quantiles of
+        ``phi`` lie about it, and so may be beyond (-pi/2, pi/2]. With
         `clean` or `mask_blobs` there is ``front_status``, which names what is doubtful about a row
         (`lensfinder.errors.FRONT_STATUS`), and of the latter ``mask_radius``.
 

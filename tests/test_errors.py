@@ -70,6 +70,8 @@ def test_status_bits_never_change():
         "no_score": 1024,
         "saturated": 2048,
         "invented_light": 4096,
+        "not_cleaned": 8192,
+        "nothing_left": 16384,
     }
     assert STATUS.as_dict() == published
 

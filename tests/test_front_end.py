@@ -1,12 +1,14 @@
 """Stages before a network: mask, cleaner, second scale; presets or Keras models of one's own."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
 from lensfinder import zoo
 from lensfinder.clean import clean
-from lensfinder.data import read_cutouts
+from lensfinder.data import Assume, read_cutouts
 from lensfinder.errors import (
     FRONT_STATUS,
     ArgumentError,
@@ -16,7 +18,7 @@ from lensfinder.errors import (
 )
 from lensfinder.find import find
 from lensfinder.model import model
-from lensfinder.predict import OwnNetwork
+from lensfinder.predict import Fitting, OwnNetwork
 from lensfinder.predict.rarity import Rarity
 from lensfinder.predict.stages import failure_category, scale_agreement
 from lensfinder.zoo.vib import entropy, joint_likelihood, rarest_codes
@@ -139,7 +141,9 @@ def test_what_is_doubtful_about_a_cleaned_image_leaves_no_score(presets):
     assert np.isnan(table["p_lens"]).all()
 
 
-def test_noise_that_was_cleaned_is_no_lens_and_a_faint_source_is_looked_at(presets):
+def test_noise_that_was_cleaned_is_no_lens_and_a_faint_source_is_looked_at(presets, tmp_path):
+    place, facts = tmp_path / "cleaned", {"data": {"plane": "S3"}, "finder": {"roc_auc": 0.5}}
+    of_sources = tiny.save(tmp_path, "finder", metrics=facts)
     cleaner, finder = presets["cleaner"], presets["finder"]
     rng = np.random.default_rng(4)
     sky = rng.normal(0, 0.1, (6, tiny.STAMP, tiny.STAMP, 1)).astype(np.float32)
@@ -152,6 +156,9 @@ def test_noise_that_was_cleaned_is_no_lens_and_a_faint_source_is_looked_at(prese
     assert np.isnan(table["p_lens"][:6]).all()
     assert np.isfinite(table["p_lens"][6:]).all()
     assert "no light of a source" in table["message"][0]
+    clean({"vis": np.concatenate([sky, sky + faint]).astype(np.float32)}, place, preset=cleaner)
+    again = find(sorted(place.glob("*.fits")), preset=of_sources)  # through files, the same
+    assert sorted(again["status"]) == ["nothing_left"] * 6 + ["ok"] * 6
     bare = find({"vis": sky}, preset=finder)  # without a cleaner it answers, as ever
     assert set(bare["status"]) == {"ok"}
 
@@ -163,7 +170,7 @@ def test_a_network_of_cleaned_images_takes_no_others(presets, tmp_path):
     shown = tiny.images(3)
     table = find(shown, preset=finder)
     assert set(table["status"]) == {"not_cleaned"}
-    assert "add --clean" in table["message"][0]
+    assert "clean it first" in table["message"][0]
     assert np.isnan(table["p_lens"]).all()
     through = find(shown, preset=finder, clean=cleaner)
     assert set(through["status"]) == {"ok"}
@@ -171,6 +178,27 @@ def test_a_network_of_cleaned_images_takes_no_others(presets, tmp_path):
     files = find(tmp_path / "cleaned" / "*.fits", preset=finder)
     assert set(files["status"]) == {"ok"}
     np.testing.assert_allclose(files["p_lens"], through["p_lens"], rtol=1e-5)
+    said = find(shown, preset=finder, fitting=Fitting(assume=Assume(plane="S3")))
+    assert set(said["status"]) == {"ok"}  # as its user says
+    with pytest.raises(ArgumentError, match="S9"):
+        Assume(plane="S9")
+    denoised = read_cutouts(tmp_path / "cleaned" / "*.fits")
+    changed = [dataclasses.replace(one, meta=one.meta | {"plane": "S2"}) for one in denoised]
+    assert set(find(changed, preset=finder)["status"]) == {"not_cleaned"}
+
+
+@pytest.mark.parametrize("stage", ["clean", "mask_blobs"])
+def test_an_ensemble_answers_behind_every_stage(presets, tmp_path, stage):
+    facts = {"targets": ("theta_E", "e1", "e2"), "arguments": {"components": 1}}
+    both = [tiny.save(tmp_path, "modeller", seed=seed, **facts) for seed in (1, 2)]
+    given = {stage: presets["cleaner"] if stage == "clean" else True}
+    table = model(tiny.images(3), preset=both, **given)
+    assert set(table["status"]) == {"ok"}
+    other = tiny.save(
+        tmp_path / "S3", "modeller", seed=3, metrics={"data": {"plane": "S3"}}, **facts
+    )
+    with pytest.raises(PresetError, match="one plane"):
+        model(tiny.images(3), preset=[both[0], other])
 
 
 def test_bad_images_get_a_reason_and_no_score_through_all_stages(presets):

@@ -128,7 +128,7 @@ def test_an_answer_like_those_to_no_lens_is_marked():
     std = dict.fromkeys(("theta_E", "e1", "e2"), 1.0)
     columns, remarks = parameter_columns(names, values, limits=Limits(std, doubt))
     assert list(columns["unsure"]) == [0, 1, 0]
-    assert ["is like those of no lens" in remark for remark in remarks] == [False, True, False]
+    assert ["takes the image for no lens" in remark for remark in remarks] == [False, True, False]
     columns, _ = parameter_columns(names, values, limits=Limits(std))
     assert not columns["unsure"].any()
 

@@ -34,6 +34,10 @@ AssumeUnit = Annotated[str | None, typer.Option(help="Pixel unit, where files do
 AssumeZeroPoint = Annotated[
     float | None, typer.Option(help="AB magnitude of one unit, where files do not say.")
 ]
+AssumePlane = Annotated[
+    str | None,
+    typer.Option(help="S3: these are images of sources alone, cleaned, where files do not say."),
+]
 Clean = Annotated[
     str | None, typer.Option(help="Take noise and lens light off first: a cleaner's preset.")
 ]
@@ -132,13 +136,19 @@ def fitting(
     assume_pixel_scale: AssumeScale = None,
     assume_unit: AssumeUnit = None,
     assume_zero_point: AssumeZeroPoint = None,
+    assume_plane: AssumePlane = None,
 ):
     """How other people's images are made to fit a network."""
     with quietly():
         from lensfinder.data import Assume
         from lensfinder.predict import Fitting
 
-    assumed = given(pixel_scale=assume_pixel_scale, unit=assume_unit, zero_point=assume_zero_point)
+    assumed = given(
+        pixel_scale=assume_pixel_scale,
+        unit=assume_unit,
+        zero_point=assume_zero_point,
+        plane=assume_plane,
+    )
     return Fitting(
         calibrate=calibrate,
         band_map=pairs(band_map),

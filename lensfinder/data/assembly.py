@@ -6,7 +6,7 @@ import numpy as np
 
 from lensfinder.data import resampling as grids
 from lensfinder.data.units import canonical_unit, scale_between, zero_point_of
-from lensfinder.errors import STATUS, UnitError, UnknownNameError
+from lensfinder.errors import STATUS, ArgumentError, UnitError, UnknownNameError
 from lensfinder.specs import InputContract, load_survey
 from lensfinder.specs.contract import PIXEL_SCALE_RTOL
 
@@ -26,11 +26,21 @@ class Assume:
         Pixel unit.
     zero_point : float or None
         AB magnitude of one unit.
+    plane : str or None
+        ``S3`` for images of sources alone, as a cleaner leaves them; ``S2`` without noise.
     """
 
     pixel_scale: float | None = None
     unit: str | None = None
     zero_point: float | None = None
+    plane: str | None = None
+
+    def __post_init__(self):
+        if self.plane not in (None, "S1", "S2", "S3"):
+            raise ArgumentError(
+                f"A plane is S1 (noisy), S2 (without noise) or S3 (the source alone). Received: "
+                f"{self.plane!r}."
+            )
 
 
 @dataclass

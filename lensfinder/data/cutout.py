@@ -36,7 +36,8 @@ class Cutout:
     path : str
         File or folder the object came from.
     meta : dict
-        Further facts, e.g. the layout's name.
+        Further facts, e.g. the layout's name; ``plane`` (S3) of what a cleaner left, and ``dark``
+        where no light of a source stood out of that.
     """
 
     id: str

@@ -109,6 +109,10 @@ def _object(file, units, path, stem, bands) -> Cutout:
         cutout.meta["survey"] = str(primary["SURVEY"])
     if "KIND" in primary:
         cutout.meta["kind"] = str(primary["KIND"])
+    if "PLANE" in primary:
+        cutout.meta["plane"] = str(primary["PLANE"])
+    if primary.get("DARK") is True:
+        cutout.meta["dark"] = True
     names = _band_names(file, units, bands)
     if len(set(names)) < len(names):
         raise DataFormatError(f"{path.name} holds one band twice: {', '.join(names)}.")

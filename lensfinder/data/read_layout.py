@@ -132,7 +132,8 @@ def _read_band(cutout, band, files, layout) -> None:
     cutout.pixel_scales[band] = scale if scale is not None and scale > 0 else None
     cutout.units[band] = canonical_unit(fact("unit"))
     cutout.zero_points[band] = number_or_none(fact("zero_point"))
-    if keywords := wcs_keywords(header):
+    turned = layout.transpose or layout.flip_x or layout.flip_y  # the keywords are of the file's
+    if not turned and (keywords := wcs_keywords(header)):
         cutout.wcs[band] = keywords
 
 

@@ -9,7 +9,6 @@ from lensfinder.data.blobs import ZOOM, blob_mask, masked, zoom
 from lensfinder.data.scatter import lower_scatter
 from lensfinder.errors import FRONT_STATUS, STATUS, PresetError
 from lensfinder.predict.cleaned_files import CleanedFiles
-from lensfinder.predict.cleaning import nothing_left
 from lensfinder.predict.network import Answers, Network
 from lensfinder.predict.rarity import Rarity
 
@@ -173,16 +172,14 @@ class Chain:
         if self.cleaner is None:
             return self.network.answers(batch), None
         cleaned = self.cleaner.answers(batch, noise=noise, zoomed=zoomed)
-        ((group, given),) = cleaned.images.items()
-        for row in np.flatnonzero(cleaned.status == 0):
-            if nothing_left(given[row], cleaned.values[row, -1], noise=noise[row], zoomed=zoomed):
-                cleaned.status[row] |= STATUS["nothing_left"]
-                cleaned.messages[row] = STATUS.explain(STATUS["nothing_left"])
-        good = cleaned.status == 0
+        ((group, _),) = cleaned.images.items()
+        dark, messages = cleaned.extra["dark"], list(cleaned.messages)
+        for row in np.flatnonzero(dark):  # a cleaned image all the same, but nothing to judge
+            messages[row] = STATUS.explain(STATUS["nothing_left"])
+        status = cleaned.status | dark * STATUS["nothing_left"]
+        good = status == 0
         sources = np.where(good[:, None, None, None], cleaned.values[:, -1], np.float32(0))
-        shown = replace(
-            batch, images={group: sources}, status=cleaned.status, messages=cleaned.messages
-        )
+        shown = replace(batch, images={group: sources}, status=status, messages=messages)
         return self.network.answers(shown), cleaned
 
     def _unlike_training(self, answers: Answers) -> np.ndarray:

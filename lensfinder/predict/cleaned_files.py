@@ -53,17 +53,21 @@ class CleanedFiles:
         ((group, _),) = answers.images.items()
         good = np.flatnonzero(answers.status == 0)
         chosen = [self._names.take(chunk[row].id) for row in good]
-        sky = [self._sky(chunk[row]) for row in good]
+        dark = answers.extra["dark"][good]
         for number, plane in enumerate(self._planes):
             last = number == len(self._planes) - 1
-            if last or self.intermediate:
+            words = {"KIND": "cleaned", "PLANE": plane, "CLEANER": self._name}
+            for marked in (False, True):
+                some = np.flatnonzero((dark & last) == marked)
+                if not len(some) or not (last or self.intermediate):
+                    continue
                 write_cutouts(
                     self.folder if last else self.folder / DENOISED,
-                    chosen,
-                    {group: answers.values[good, number]},
+                    [chosen[k] for k in some],
+                    {group: answers.values[good[some], number]},
                     self.survey,
-                    header={"KIND": "cleaned", "PLANE": plane, "CLEANER": self._name},
-                    wcs=sky,
+                    header=words | ({"DARK": True} if marked else {}),
+                    wcs=[self._sky(chunk[good[k]]) for k in some],
                     overwrite=overwrite,
                 )
         written = dict(zip(good.tolist(), chosen, strict=True))

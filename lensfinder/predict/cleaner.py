@@ -3,7 +3,7 @@
 import numpy as np
 
 from lensfinder.errors import STATUS, PresetError
-from lensfinder.predict.cleaning import doubts
+from lensfinder.predict.cleaning import doubts, nothing_left
 from lensfinder.predict.network import BATCH_SIZE, Answers, Network
 from lensfinder.tables import clean_message
 from lensfinder.zoo import fixed_predict
@@ -98,7 +98,8 @@ class Cleaner:
             Values (N, planes, H, W, bands). A row whose core is cut off at full well
             (``saturated``), or whose cleaned image has light that the given one has not got
             (``invented_light``), has no values. A deblender behind a denoiser of its own makes no
-            pixel brighter than that left it.
+            pixel brighter than that left it. ``extra`` says where the last plane is ``dark``
+            (`nothing_left`).
         """
         answers = self.first.answers(batch)
         ((group, given),) = answers.images.items()
@@ -121,6 +122,11 @@ class Cleaner:
                 answers.status[row] |= STATUS[doubt]
                 answers.messages[row] = words
         answers.values[answers.status != 0] = np.nan
+        dark = np.zeros(len(given), bool)
+        for row in np.flatnonzero(answers.status == 0):
+            own = None if noise is None else noise[row]
+            dark[row] = nothing_left(given[row], answers.values[row, -1], noise=own, zoomed=zoomed)
+        answers.extra["dark"] = dark
         return answers
 
 

@@ -7,7 +7,7 @@ from lensfinder.data.scatter import lower_scatter
 
 SMOOTHING = 2.0  # sigma of the filter, pixels: about the PSF of a ground-based survey
 SIGNIFICANT = 5.0  # sigma of the smoothed noise: 300 fields of noise alone never reached 4
-# what a cleaner leaves of noise alone reaches 2 sigma, of galaxies without any source 5 and more
+# our cleaner leaves 2 sigma of noise alone, and traces of 5 and more of sourceless galaxies
 FAINTEST = 4.0
 SHARE = 0.1  # of the light itself: noise grows with it
 FEWEST = 5  # pixels that stand out together

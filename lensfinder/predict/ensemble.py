@@ -90,6 +90,9 @@ class Ensemble(Answering):
                 )
         targets = [member.preset.targets for member in self.members]
         check_members(titles, targets, [member.contract for member in self.members])
+        planes = {title: member.plane for member, title in both}
+        if len(set(planes.values())) > 1:
+            raise PresetError(f"Members of an ensemble read one plane. Received: {planes}.")
         first = self.members[0]
         self.preset = Members(" + ".join(titles), first.preset.targets)
         self.contract, self.batch_size = first.contract, first.batch_size

@@ -13,7 +13,7 @@ from lensfinder.zoo import Preset, fixed_predict, open_preset
 from lensfinder.zoo.features import with_log_odds
 from lensfinder.zoo.predict import BATCH_SIZE
 
-CLEANED = "cleaned"  # `Cutout.meta["kind"]` of what `clean` wrote
+CLEAN_FIRST = "clean it first (find and model: --clean), or say so with --assume-plane"
 SEEN = "seen"  # of `Answers.extra`: what a modeller's features add to the log odds of its doubt
 
 
@@ -123,7 +123,7 @@ class Network(Answering):
         self.keras_model = self.preset.load()
         self.outputs = self.keras_model.output_shape[-1]
         self.calibration = self.preset.config.calibration
-        self.plane = self.preset.metrics.get("data", {}).get("plane") or "S1"
+        self.plane = self.preset.config.plane
         # XLA is off on purpose: on a GPU it moves scores by 1e-2, and thresholds with them
         doubt = getattr(self.calibration, "doubt", None)
         self._seen = doubt is not None and bool(doubt.of_features)
@@ -160,16 +160,24 @@ class Network(Answering):
             One row per cutout. A network that was trained on cleaned images takes no others: they
             look like nothing it knows, and it answers all the same.
         """
-        how = (fitting or Fitting()).arguments()
-        batch = assemble(cutouts, self.contract, resample=resample, **how)
+        fitting = fitting or Fitting()
+        batch = assemble(cutouts, self.contract, resample=resample, **fitting.arguments())
         if self.plane == "S1" or to_clean:
             return batch
+        assumed = None if fitting.assume is None else fitting.assume.plane
         for row in np.flatnonzero(batch.ok):
-            if cutouts[row].meta.get("kind") != CLEANED:
-                batch.status[row] |= STATUS["not_cleaned"]
-                batch.messages[row] = f"{self.preset.name} reads cleaned images: add --clean"
-                for images in batch.images.values():
-                    images[row] = 0.0
+            stated = cutouts[row].meta.get("plane") or assumed
+            if stated != self.plane:
+                status, words = "not_cleaned", f"{self.preset.name} reads the plane {self.plane}, "
+                words += f"and this is {stated or 'not said to be one'}: {CLEAN_FIRST}"
+            elif cutouts[row].meta.get("dark"):
+                status, words = "nothing_left", STATUS.explain(STATUS["nothing_left"])
+            else:
+                continue
+            batch.status[row] |= STATUS[status]
+            batch.messages[row] = clean_message(words)
+            for images in batch.images.values():
+                images[row] = 0.0
         return batch
 
     def answers(self, batch: CutoutBatch) -> Answers:

@@ -11,6 +11,7 @@ class _Facts:
     """What a preset's configuration would say."""
 
     calibration: None = None
+    plane: str = "S1"
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class Limits:
             for name, limit in self.std.items()
         ]
         if self.doubt is not None:
-            words = "to the modeller the image is like those of no lens, as 5 of 100 lenses are"
+            words = "the modeller takes the image for no lens, as it does 1 lens in 20"
             found.append((words, columns[NO_LENS] > sigmoid(self.doubt.limit)))
         return found
 

@@ -243,6 +243,7 @@ def calibrate(
         dtype=trained.get("stored_as", "float32"),
         headline=headline(metrics),
         calibration=found,
+        plane=preset.config.plane,
         overwrite=place is None,
     )
 
@@ -260,4 +261,5 @@ def _doubt(preset, model, found):
         return rescaled(doubt, preset.targets, old.scales, found.scales), None
     asked = preset.metrics.get("doubt", {})
     asked = {key: asked[key] for key in ("population", "size", "seed") if key in asked}
+    asked["lenses_of"] = [each.population for each in found.calibrated_on]
     return doubt_of(preset, with_calibration(model, found), **asked)

@@ -88,10 +88,13 @@ def doubt_words(facts: dict) -> str:
     for kind, found in sorted(facts["marked"].items(), key=lambda item: item[1]["fraction"]):
         name = kind.replace("_", " ")
         lines.append(f"| {name} | {found['objects']:,} | {found['fraction']:.3f} |")
+    others = [f"`{name}`" for name in facts.get("lenses_of", ()) if name != facts["population"]]
+    lenses = f", and lenses of {' and '.join(others)}" if others else ""
     return (
         "## No lens\n\n"
-        f"`p_no_lens` was fitted on {facts['lenses']:,} lenses and {facts['others']:,} other mocks "
-        f"of `{facts['population']}` and what the spreads were calibrated on, from the answers and "
-        "the last layers of the network. It holds where half the images are lenses. One lens in "
-        "twenty of that sample is marked `unsure` by it; of others:\n\n"
+        f"`p_no_lens` was fitted on {facts['lenses']:,} lenses and {facts['others']:,} others: "
+        f"mocks of `{facts['population']}`{lenses}. It reads the answers and the last layers of "
+        "the network, and is meant for as many lenses as others, of these as many of each kind. "
+        "One lens in twenty of that sample is marked `unsure` by it. Of mocks that it was not "
+        "fitted on:\n\n"
     ) + "\n".join(lines)

@@ -17,13 +17,15 @@ from lensfinder.training.card import retold
 from lensfinder.training.evaluation import MockSample, headline, score_mocks
 from lensfinder.training.recipe_data import DRAWN
 from lensfinder.zoo import fixed_predict, open_preset, save_preset
-from lensfinder.zoo.doubt import SHAPE, Doubt
+from lensfinder.zoo.calibration import sigmoid
+from lensfinder.zoo.doubt import MOST_FEATURES, SHAPE, Doubt
 from lensfinder.zoo.features import feature_model
 
 POPULATION = "finder-train"  # lenses, galaxies without arcs, rings, spirals, mergers
 SIZE, SEED = 8192, 20_330
 FALSE_ALARMS = 0.05
 LEAST = 100  # of either kind
+PER_FEATURE, SPEAKS = 20, 0.01  # mocks for each; fraction of them in which it is not as usual
 RIDGE = 1e-3  # a weak pull to zero of the standardised weights: a perfect fit has no end
 
 
@@ -57,7 +59,8 @@ def fit_doubt(posterior: Posterior, kinds, features=None) -> Doubt:
     from scipy.optimize import minimize
 
     kinds = np.asarray(kinds).astype(str)
-    lens, names = np.char.startswith(kinds, "lens"), posterior.targets
+    lens = (kinds == "lens") | np.char.startswith(kinds, "lens: ")
+    names = posterior.targets
     counts = int(lens.sum()), int((~lens).sum())
     if not set(SHAPE) <= set(names) or min(counts) < LEAST or len(kinds) != len(posterior):
         raise MetricError(
@@ -70,7 +73,8 @@ def fit_doubt(posterior: Posterior, kinds, features=None) -> Doubt:
     raw = Doubt.features(values, std)
     answered = raw.shape[1]
     if features is not None:
-        raw = np.concatenate([raw, np.asarray(features, np.float64)], axis=1)
+        seen = _speaking(np.asarray(features, np.float64), len(kinds))
+        raw = np.concatenate([raw, seen], axis=1)
     weight = np.zeros(len(kinds))
     for side in (lens, ~lens):
         present = np.unique(kinds[side])
@@ -100,6 +104,19 @@ def fit_doubt(posterior: Posterior, kinds, features=None) -> Doubt:
         lenses=counts[0],
         others=counts[1],
     )
+
+
+def _speaking(features, count) -> np.ndarray:
+    """Features, with what hardly ever speaks silenced: a weight on it would be drawn by a few."""
+    if features.shape[1] > min(MOST_FEATURES, count // PER_FEATURE):
+        raise MetricError(
+            f"{features.shape[1]} features are too many for {count} mocks. Fit the doubt on "
+            f"{PER_FEATURE * features.shape[1]} at least (--size)."
+        )
+    if not np.isfinite(features).all():
+        raise MetricError("The network shows activations that are not finite.")
+    usual = np.median(features, axis=0)
+    return np.where((features != usual).mean(axis=0) >= SPEAKS, features, 0.0)
 
 
 def weighted_quantile(values, weight, fraction: float) -> float:
@@ -190,7 +207,7 @@ def add_doubt(name_or_path, place=None, *, population=POPULATION, size=SIZE, see
     return kept(preset, doubt, place, facts=facts)
 
 
-def doubt_of(preset, model, *, population=POPULATION, size=SIZE, seed=SEED):
+def doubt_of(preset, model, *, population=POPULATION, size=SIZE, seed=SEED, lenses_of=None):
     """Fit the doubt of a network on mocks of its survey.
 
     Lenses are those of the population, and a quarter as many mocks of each population that the
@@ -208,6 +225,8 @@ def doubt_of(preset, model, *, population=POPULATION, size=SIZE, seed=SEED):
         How many of the population.
     seed : int
         Of the mocks; those after the first `size` of the same seed are to measure on.
+    lenses_of : sequence of str or None
+        Populations whose lenses are added; None for those that the preset was calibrated on.
 
     Returns
     -------
@@ -224,15 +243,17 @@ def doubt_of(preset, model, *, population=POPULATION, size=SIZE, seed=SEED):
     """
     data = preset.metrics.get("data", {})  # drawn as the images of its own validation were
     drawn = {key: data[key] for key in (*DRAWN, "plane") if key in data}
-    calibrated = getattr(preset.config.calibration, "calibrated_on", ())
-    names = [population, *dict.fromkeys(each.population for each in calibrated)]
+    if lenses_of is None:
+        calibrated = getattr(preset.config.calibration, "calibrated_on", ())
+        lenses_of = [each.population for each in calibrated]
+    names = list(dict.fromkeys([population, *lenses_of]))
     first = MockSample(preset.contract.survey, population, size, seed, **drawn)
     predict = fixed_predict(feature_model(model))
     outputs = model.output_shape[-1]
 
     def seen(start, count):
         parts, kinds = [], []
-        for name in dict.fromkeys(names):
+        for name in names:
             part = count if name == population else max(1, count // 4)
             sample = dataclasses.replace(first, population=name, start=start, size=part)
             scored = score_mocks(predict, sample, contract=preset.contract)
@@ -269,20 +290,25 @@ def marked(doubt: Doubt, posterior: Posterior, kinds, features) -> dict[str, dic
     Returns
     -------
     dict of str to dict
-        Per kind the number of ``objects`` and the ``fraction`` beyond the limit.
+        Per kind the number of ``objects``, the ``fraction`` beyond the limit, the mean of
+        ``p_no_lens`` and its log loss.
     """
     values, std = (
         dict(zip(posterior.targets, numbers.T, strict=True))
         for numbers in (posterior.mean(), posterior.std())
     )
     odds = doubt.log_odds(values, std, np.asarray(features) @ np.array(doubt.of_features))
-    return {
-        str(kind): {
-            "objects": int(np.sum(kinds == kind)),
-            "fraction": round(float(np.mean(odds[kinds == kind] > doubt.limit)), 4),
+    found = {}
+    for kind in np.unique(kinds):
+        of = odds[kinds == kind]
+        lens = str(kind) == "lens" or str(kind).startswith("lens: ")
+        found[str(kind)] = {
+            "objects": len(of),
+            "fraction": round(float(np.mean(of > doubt.limit)), 4),
+            "p_no_lens_mean": round(float(np.mean(sigmoid(of))), 4),
+            "log_loss": round(float(np.mean(np.logaddexp(0, of if lens else -of))), 4),
         }
-        for kind in np.unique(kinds)
-    }
+    return found
 
 
 def kept(preset, doubt: Doubt, place=None, *, facts=None):
@@ -319,6 +345,7 @@ def kept(preset, doubt: Doubt, place=None, *, facts=None):
         dtype=figures.get("training", {}).get("stored_as", "float32"),
         headline=headline(figures) if "modeller" in figures else None,
         calibration=preset.config.calibration.model_copy(update={"doubt": doubt}),
+        plane=preset.config.plane,
         overwrite=place is None,
     )
 

@@ -261,6 +261,7 @@ def adopt(folder, place=None, *, metrics: dict | None = None):
         dtype=metrics["training"]["stored_as"],
         headline=headline(metrics),
         calibration=given.config.calibration,
+        plane=given.config.plane,
         overwrite=True,
     )
 

@@ -16,7 +16,7 @@ NAME = "no_lens"
 
 
 class PooledActivations(keras.layers.Layer):
-    """Mean and maximum of each channel of a map over its pixels, and a vector; over all views.
+    """Mean and maximum of each channel of maps over their pixels, and a vector; over all views.
 
     Parameters
     ----------
@@ -33,20 +33,21 @@ class PooledActivations(keras.layers.Layer):
         self.views = int(views)
 
     def call(self, seen):
-        """Features (N, F) of a map (views N, H, W, C), and perhaps a vector (views N, D)."""
-        image, *vector = seen
-        blocks = [ops.mean(image, axis=(1, 2)), ops.max(image, axis=(1, 2)), *vector]
-        blocks = [ops.reshape(block, (self.views, -1, block.shape[-1])) for block in blocks]
-        found = [ops.mean(block, axis=0) for block in blocks]
+        """Features (N, F) of maps (views N, H, W, C), and perhaps of a vector (views N, D)."""
+        maps = [each for each in seen if len(each.shape) == 4]
+        vectors = [each for each in seen if len(each.shape) == 2]
+        blocks = [pool(each, axis=(1, 2)) for each in maps for pool in (ops.mean, ops.max)]
+        found = [ops.mean(self._by_view(block), axis=0) for block in [*blocks, *vectors]]
         if self.views > 1:
-            found += [ops.std(block, axis=0) for block in blocks[2:]]
+            found += [ops.std(self._by_view(vector), axis=0) for vector in vectors]
         return ops.concatenate(found, axis=-1)
 
+    def _by_view(self, block):
+        return ops.reshape(block, (self.views, -1, block.shape[-1]))
+
     def compute_output_shape(self, input_shape):
-        image, *vector = input_shape
-        width = 2 * image[-1]
-        width += sum(shape[-1] for shape in vector) * (2 if self.views > 1 else 1)
-        return (None, width)
+        twice = 2 if self.views > 1 else 1
+        return (None, sum(shape[-1] * (2 if len(shape) == 4 else twice) for shape in input_shape))
 
     def get_config(self):
         return {**super().get_config(), "views": self.views}
@@ -55,8 +56,9 @@ class PooledActivations(keras.layers.Layer):
 def features(model):
     """The features of a modeller, as a tensor of its graph.
 
-    They are of the last layer whose output is a map, and of the vector that the last dense layer,
-    which answers, is given, if that has no more than 128 numbers.
+    They are of the last layer of each branch whose output is a map, and of the vector that the last
+    dense layer, which answers, is given, if that has no more than 128 numbers. All in float32,
+    whatever the network computes in.
 
     Parameters
     ----------
@@ -73,21 +75,24 @@ def features(model):
     ArchitectureError
         If no layer gives a map.
     """
-    maps, dense = [], []
+    maps, dense = {}, []
+    branches = [tensor.name for tensor in model.inputs]
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
         output = getattr(layer, "output", None)
-        if len(getattr(output, "shape", ())) == 4:
-            maps.append(output)
+        if len(getattr(output, "shape", ())) == 4:  # layers of a branch are named after its group
+            of = [name for name in branches if layer.name.startswith(f"{name}_")]
+            maps[max(of, key=len) if of else ""] = output
         if isinstance(layer, keras.layers.Dense):
             dense.append(layer)
     if not maps:
         raise ArchitectureError(f"{model.name!r} has no layer that gives a map.")
+    last = [maps[name] for name in branches if name in maps] or [maps[""]]
     vectors = [layer.input for layer in dense[-1:] if layer.input.shape[-1] <= WIDEST]
     views = any(isinstance(layer, DihedralViews) for layer in model.layers)
-    pool = PooledActivations(len(VIEWS) if views else 1, name=f"{NAME}_features")
-    return pool([maps[-1], *vectors])
+    words = {"dtype": "float32", "name": f"{NAME}_features"}
+    return PooledActivations(len(VIEWS) if views else 1, **words)([*last, *vectors])
 
 
 def feature_model(model) -> keras.Model:
@@ -109,8 +114,7 @@ def feature_model(model) -> keras.Model:
         If no layer gives a map.
     """
     inputs = {tensor.name: tensor for tensor in model.inputs}
-    both = keras.layers.Concatenate(name=f"{NAME}_beside")([model.outputs[0], features(model)])
-    return keras.Model(inputs, both)
+    return keras.Model(inputs, _beside(model.outputs[0], features(model)))
 
 
 def with_log_odds(model, weights) -> keras.Model:
@@ -141,10 +145,13 @@ def with_log_odds(model, weights) -> keras.Model:
             f"The doubt of {model.name!r} has {len(weights)} weights for {seen.shape[-1]} "
             "features. Fit it again: python -m lensfinder.training.doubt PRESET."
         )
-    added = WeightedSum(weights, name=f"{NAME}_sum")(seen)
+    added = WeightedSum(weights, dtype="float32", name=f"{NAME}_sum")(seen)
     inputs = {tensor.name: tensor for tensor in model.inputs}
-    both = keras.layers.Concatenate(name=f"{NAME}_beside")([model.outputs[0], added])
-    return keras.Model(inputs, both)
+    return keras.Model(inputs, _beside(model.outputs[0], added))
+
+
+def _beside(answer, numbers):
+    return keras.layers.Concatenate(dtype="float32", name=f"{NAME}_beside")([answer, numbers])
 
 
 class WeightedSum(keras.layers.Layer):

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -47,6 +48,9 @@ class PresetConfig(BaseModel):
         What it was made with.
     calibration : Temperature, Isotonic, Spread or None
         What turns a finder's scores into probabilities, or makes a modeller's spreads right.
+    plane : {"S1", "S2", "S3"}
+        What it was trained to be shown: images as they are, without noise, or the source alone, as
+        `lensfinder clean` leaves it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,10 +64,13 @@ class PresetConfig(BaseModel):
     parameters: int = Field(ge=1)
     versions: dict[str, str] = Field(max_length=20)
     calibration: Calibration | None = None
+    plane: Literal["S1", "S2", "S3"] = "S1"
 
     def as_json(self) -> dict:
-        """Plain data; without a word about calibration where there is none, as it always was."""
-        return self.model_dump(mode="json", exclude=None if self.calibration else {"calibration"})
+        """Plain data; without a word about what is as it always was."""
+        usual = {"calibration"} if self.calibration is None else set()
+        usual |= {"plane"} if self.plane == "S1" else set()
+        return self.model_dump(mode="json", exclude=usual)
 
 
 class Manifest(BaseModel):

@@ -44,6 +44,7 @@ def save_preset(
     dtype: str = "float32",
     headline: dict | None = None,
     calibration=None,
+    plane: str | None = None,
     overwrite: bool = False,
     root: Path | None = None,
 ) -> Preset:
@@ -77,6 +78,8 @@ def save_preset(
     calibration : Temperature, Isotonic, Spread or None
         What `Preset.load` puts behind the head (`lensfinder.training.calibrate` fits it). It takes
         the place of one that the model may have.
+    plane : {"S1", "S2", "S3"} or None
+        What it is to be shown; None for what `metrics` say that it was trained on.
     overwrite : bool
         Whether an existing preset may be replaced.
     root : pathlib.Path or None
@@ -108,6 +111,7 @@ def save_preset(
         targets=targets,
         contract=contract,
         calibration=calibration,
+        plane=plane or trained_plane(metrics),
     )
     place.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
@@ -132,6 +136,26 @@ def save_preset(
         table[folder_or_name] = line.model_dump(mode="json")
         _write_json(root / TABLE, dict(sorted(table.items())))
     return Preset(place, pins, pinned=named)
+
+
+def trained_plane(metrics: dict) -> str:
+    """What a network was trained to be shown, as far as its figures say.
+
+    Parameters
+    ----------
+    metrics : dict
+        Of a preset.
+
+    Returns
+    -------
+    str
+        ``S3`` for what a cleaner leaves and for true sources; ``S2`` without noise; else ``S1``.
+    """
+    data = metrics.get("training", {}).get("recipe", {}).get("data", {})
+    parts = [part["data"] for part in data.get("parts", ())] or [data]
+    planes = {"S3" if part.get("cleaner") else part.get("plane", "S1") for part in parts}
+    measured = metrics.get("data", {}).get("plane")
+    return measured or (planes.pop() if len(planes) == 1 else "S1")
 
 
 def replace_words(preset: Preset, *, metrics: dict, card: str) -> Preset:
@@ -187,7 +211,7 @@ def replace_words(preset: Preset, *, metrics: dict, card: str) -> Preset:
     return Preset(preset.folder, pins, pinned=preset.pinned)
 
 
-def _new_config(name, model, *, builder, arguments, task, targets, contract, calibration):
+def _new_config(name, model, *, builder, arguments, task, targets, contract, calibration, plane):
     """The configuration of a model, and the same network built from it."""
     line = registry.entry(builder)
     kept = {key: value for key, value in arguments.items() if key not in line.starting}
@@ -209,6 +233,7 @@ def _new_config(name, model, *, builder, arguments, task, targets, contract, cal
             "backend": keras.backend.backend(),
         },
         calibration=calibration,
+        plane=plane,
     )
     if calibration is not None and task != calibration.task:
         raise PresetError(

@@ -139,7 +139,7 @@ def test_what_is_stored_answers_as_what_was_fitted(preset, monkeypatch, rng):
     monkeypatch.setattr(calibrating, "doubt_of", doubt_of)
     found = calibrate(doubting.folder)
     # its log odds are not linear in the new spreads: fitted anew, behind them
-    assert refitted == [(facts, slopes.weights)]
+    assert refitted == [({**facts, "lenses_of": []}, slopes.weights)]
     assert found.config.calibration == spread.model_copy(update={"doubt": DOUBT})
     assert found.metrics["doubt"] == {**facts, "lenses": 1}
     images = {"vis": rng.normal(size=(20, 16, 16, 1)).astype("f4")}

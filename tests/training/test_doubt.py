@@ -114,6 +114,26 @@ def test_what_is_answered_like_a_lens_is_told_by_what_the_network_saw(sample):
     assert facts["look_alike"]["fraction"] < 0.2  # the control
 
 
+def test_features_that_nobody_can_fit_are_refused_and_silent_ones_weigh_nothing(sample):
+    posterior, kinds = sample
+    count = len(kinds)
+    with pytest.raises(MetricError, match="too many"):
+        fit_doubt(posterior, kinds, np.zeros((count, count // 20 + 1)))
+    with pytest.raises(MetricError, match="not finite"):
+        fit_doubt(posterior, kinds, np.full((count, 1), np.nan))
+    rare = np.zeros((count, 1))
+    rare[np.flatnonzero(kinds == "look_alike")[:20]] = 1.0  # tells of 20 images in 6,300
+    assert fit_doubt(posterior, kinds, rare).of_features == (0.0,)
+    often = (kinds == "look_alike").astype(float)[:, None]
+    assert fit_doubt(posterior, kinds, often).of_features[0] > 1
+
+
+def test_a_class_whose_name_begins_like_a_lens_is_none(sample):
+    posterior, kinds = sample
+    named = np.where(kinds == "look_alike", "lens_like", kinds)
+    assert fit_doubt(posterior, named).lenses == COUNT
+
+
 def test_lenses_of_several_populations_weigh_alike(sample):
     posterior, kinds = sample
     named = np.where(kinds == "lens", "lens: first", kinds)

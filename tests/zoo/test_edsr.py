@@ -39,6 +39,28 @@ def test_a_stretched_network_keeps_the_contract_too():
     check_network("edsr", TWO_BANDS, "cleaner", arguments=arguments)
 
 
+def test_a_bounded_source_is_no_brighter_than_the_denoised_image():
+    arguments = {"blocks": 1, "channels": 4, "bounded": True}
+    check_network("edsr", TWO_BANDS, "cleaner", arguments=arguments)
+    shown = np.stack([image(24, 24, seed) for seed in range(3)])
+    free, bound = network(), network(bounded=True)
+    bound.set_weights(free.get_weights())
+    before, after = (np.asarray(model({"lsst": shown})) for model in (free, bound))
+    np.testing.assert_array_equal(before[:, 0], after[:, 0])
+    light = np.maximum(before[:, 0], 0)
+    np.testing.assert_array_equal(after[:, 1], np.minimum(before[:, 1], light))
+    assert (before[:, 1] > light).any(), "nothing was to be bounded"
+    tile = image(40, 30)
+    np.testing.assert_allclose(
+        clean_tile(bound, tile, piece=24)[1],
+        np.minimum(clean_tile(free, tile)[1], np.maximum(clean_tile(free, tile)[0], 0)),
+        atol=1e-5,
+    )
+    for targets in (("S2",), ("S3",)):
+        with pytest.raises(ArchitectureError, match="bounded"):
+            zoo.build("edsr", TWO_BANDS, "cleaner", targets=targets, bounded=True)
+
+
 def test_a_stretched_denoiser_takes_steps_of_the_size_of_the_noise():
     """However bright the light, float32 loses none of it, and a step is as large as anywhere."""
     shown = np.stack([image(24, 24, seed) for seed in range(4)])

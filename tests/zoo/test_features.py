@@ -88,6 +88,22 @@ def test_a_table_tells_the_odds_of_the_layers_and_the_answer(tmp_path):
     assert 0 < marked.sum() < 4  # else the comparison above says nothing
 
 
+def test_every_branch_is_seen_and_in_float32():
+    k = keras
+    inputs = {name: k.Input((8, 8, 1), name=name) for name in ("vis", "vis_deep")}
+    policy = k.DTypePolicy("mixed_float16")
+    conv = {
+        name: k.layers.Conv2D(width, 3, name=f"{name}_conv", dtype=policy)(x)
+        for width, (name, x) in zip((2, 3), inputs.items(), strict=True)
+    }
+    pooled = [k.layers.GlobalAveragePooling2D()(x) for x in conv.values()]
+    answer = k.layers.Dense(4, dtype="float32")(k.layers.Concatenate()(pooled))
+    model = feature_model(k.Model(inputs, answer))
+    # two numbers per channel of either map, and the vector of five that the last layer is given
+    assert model.output_shape == (None, 4 + 2 * (2 + 3) + 5)
+    assert model.output.dtype == "float32"
+
+
 def test_what_a_doubt_does_not_fit_is_refused(tmp_path):
     model = open_preset(saved(tmp_path, symmetric=False)).load()
     with pytest.raises(PresetError, match="Fit it again"):
