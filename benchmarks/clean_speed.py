@@ -122,7 +122,7 @@ def into_files(own, contract, count) -> dict:
     """Images per second through the verb, with a FITS file each."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        clean(cutouts(contract, count), f"{folder}/cleaned", preset=own)
+        clean(cutouts(contract, count), f"{folder}/cleaned", preset=own, report=False)
         wall = time.perf_counter() - started
     return {"images": count, "images_per_s": round(count / wall, 3)}
 

@@ -16,12 +16,14 @@ from lensfinder.predict import (
     cutouts_of,
     listeners,
     metadata,
+    page_path,
 )
 from lensfinder.predict.cleaned_files import CleanedFiles
 from lensfinder.predict.cleaning import Fluxes
+from lensfinder.predict.run import CLEAN_PAGE
 from lensfinder.predict.stages import free_folder
 from lensfinder.predict.tiles import TileCleaner
-from lensfinder.tables import build_table, clean_message, write_table
+from lensfinder.tables import build_table, clean_message, refuse_existing, write_table
 
 TABLE = "cleaned.ecsv"  # in the folder of the images
 
@@ -39,6 +41,7 @@ def clean(
     resample: bool = False,
     fitting: Fitting | None = None,
     survey=None,
+    report=True,
     batch_size: int = BATCH_SIZE,
     overwrite: bool = False,
     watch=(),
@@ -74,6 +77,9 @@ def clean(
         What else is done to make images of other surveys fit (`lensfinder.predict.Fitting`).
     survey : Survey, str or None
         Whose zero points are written into the files; the preset's by default.
+    report : bool or path
+        Whether a page is written beside the table (``cleaned.report.html``), or its own place. Of
+        a tile it shows a smaller view.
     batch_size : int
         Objects per step; the images do not depend on it.
     overwrite : bool
@@ -108,21 +114,26 @@ def clean(
     if tiles and (resample or ids is not None):
         raise ArgumentError("Tiles are cleaned as they are. Resample them before.")
     place = free_folder(output, overwrite)
+    page = page_path(report, place / TABLE)
+    if page is not None:
+        refuse_existing(page, overwrite)
     fitting = fitting or Fitting()
     steps = Cleaner(preset, denoiser=denoiser, batch_size=batch_size)
     files = CleanedFiles(place, steps, survey=survey, intermediate=intermediate)
     network, bands = steps.network, fitting.bands_of(steps.contract)
     source = cutouts_of(images, steps.contract, ids=ids, layout=layout, bands=bands)
     place.mkdir(parents=True, exist_ok=True)
-    following = listeners(watch, None)
+    following = listeners(watch, page, kind=CLEAN_PAGE)
+    first_network = None if denoiser is None else steps.first
     for listener in following:
-        listener.start(Run("clean", network))
+        listener.start(Run("clean", network, denoiser=first_network))
 
     rows, names = Rows(), []
     fluxes = Fluxes(steps.contract.bands, denoised="S2" in steps.planes and len(steps.planes) > 1)
     if tiles:
         how = {"survey": files.survey, "intermediate": intermediate, "overwrite": overwrite}
-        parts = _tiles(source, TileCleaner(steps, place, fitting=fitting, **how))
+        group = steps.contract.groups[0].name
+        parts = _tiles(source, group, TileCleaner(steps, place, fitting=fitting, **how))
     else:
         how = {"resample": resample, "fitting": fitting}
         parts = _stamps(batches(source, network.batch_size), steps, files, fluxes, overwrite, how)
@@ -167,12 +178,14 @@ def _stamps(chunks, steps, files, fluxes, overwrite, how):
         yield chunk, answers, fluxes.of(given, answers), written
 
 
-def _tiles(source, tile_cleaner):
-    """The same, tile by tile; the image of a tile is in its file alone."""
+def _tiles(source, group, tile_cleaner):
+    """The same, tile by tile; of its images there is a small view, the whole is in its file."""
     for cutout in source:
         tile = tile_cleaner(cutout)
         message = clean_message(tile.message)
-        masked = {"masked": np.array([tile.masked], np.float32)}
+        extra = {"masked": np.array([tile.masked], np.float32), "square": np.array([tile.square])}
         numbers = tile.fluxes[None]
-        answers = Answers({}, numbers, np.array([tile.status]), [message], masked)
+        given = {} if tile.view is None else {group: tile.view[:1]}
+        made = numbers if tile.view is None else tile.view[None, 1:]
+        answers = Answers(given, made, np.array([tile.status]), [message], extra)
         yield [cutout], answers, numbers, [tile.file]

@@ -28,6 +28,15 @@ def test_clean_says_the_same_in_python_and_on_the_command_line(tmp_path):
     assert done.exit_code == 0, done.output
     assert "3 images: 3 ok" in done.output
     assert "flux_denoised_VIS: 1.000 of the flux given" in done.output
+    page = tmp_path / "out" / "cleaned.report.html"
+    assert f"page   {page}" in done.output
+    assert "taken off: lens light" in page.read_text("utf-8")
+    words = [tmp_path / "in", "-o", tmp_path / "quiet", "--preset", preset, "--resample"]
+    quiet = command("clean", *words, "--no-report")
+    assert quiet.exit_code == 0, quiet.output
+    assert "page " not in quiet.output
+    assert not list((tmp_path / "quiet").glob("*.html"))
+    assert (tmp_path / "quiet" / "cleaned.ecsv").exists()
     table = clean(str(tmp_path / "in"), tmp_path / "py", preset=preset, resample=True)
     told = read_table(tmp_path / "out" / "cleaned.ecsv")
     np.testing.assert_allclose(told["flux_out_VIS"], table["flux_out_VIS"], rtol=1e-6)

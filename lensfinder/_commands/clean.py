@@ -32,10 +32,11 @@ def clean(
     layout: options.Layout = None,
     resample: options.Resample = False,
     fitting=None,
+    report: options.Report = True,
     batch_size: options.BatchSize = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Denoise and deblend images: FITS cutouts of the source alone, and a table of fluxes.
+    """Denoise and deblend images: FITS cutouts of the source alone, a table of fluxes, and a page.
 
     Of a folder of shards (`lensfinder simulate`), shards of the sources with the same truth.
     """
@@ -50,6 +51,7 @@ def clean(
     with quietly():
         from lensfinder.clean import TABLE
         from lensfinder.clean import clean as run
+        from lensfinder.predict import page_path
     with RunCounter() as counter:
         table = run(
             images,
@@ -62,6 +64,7 @@ def clean(
             layout=layout,
             resample=resample,
             fitting=fitting,
+            report=report,
             overwrite=overwrite,
             watch=[counter],
             **options.given(batch_size=batch_size),
@@ -71,6 +74,8 @@ def clean(
     for name, share in table.meta["flux_conservation"].items():
         typer.echo(f"{name}: {'-' if share is None else f'{share:.3f}'} of the flux given")
     typer.echo(f"table  {output / TABLE}")
+    if report:
+        typer.echo(f"page   {page_path(True, output / TABLE)}")
 
 
 def _shards(folder, output, preset, denoiser, batch_size, overwrite) -> None:

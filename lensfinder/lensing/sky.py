@@ -1,6 +1,7 @@
 """Where east and north are in an image: offsets on the sky, from offsets in the image."""
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,18 +84,23 @@ def compass(wcs) -> tuple[tuple[float, float], tuple[float, float]] | None:
     Returns
     -------
     north, east : tuple of float
-        Unit vectors (x, y), +y up; or None where the header does not say.
+        Unit vectors (x, y), +y up; or None where the header does not say, or says nonsense.
     """
-    from astropy.wcs import WCS
+    from astropy.wcs import WCS, FITSFixedWarning, WcsError
 
     if not isinstance(wcs, WCS):
         matrix_keys = ("CD1_1", "CD2_2", "CDELT1", "PC1_1", "CD1_2")
         if not wcs or not any(key in wcs for key in matrix_keys):
             return None
-        wcs = WCS(wcs)
-    if wcs.naxis < 2 or not wcs.has_celestial:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FITSFixedWarning)
+            wcs = wcs if isinstance(wcs, WCS) else WCS(wcs)
+            if wcs.naxis < 2 or not wcs.has_celestial:
+                return None
+            matrix = wcs.celestial.pixel_scale_matrix  # degrees of (east, north) per (x, y) pixel
+    except (WcsError, ValueError):
         return None
-    matrix = wcs.celestial.pixel_scale_matrix  # degrees of (east, north) per pixel of (x, y)
     if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-20:
         return None
     east, north = np.linalg.inv(matrix).T

@@ -30,12 +30,15 @@ class Run:
         The network that models candidates in a chained run.
     threshold : float or None
         From which p_lens on a row is a candidate.
+    denoiser : Network or None
+        The network that feeds a cleaner of noiseless images.
     """
 
     task: str
     network: Network
     modeller: Network | None = None
     threshold: float | None = None
+    denoiser: Network | None = None
 
 
 class Listener(Protocol):
@@ -52,9 +55,10 @@ class Listener(Protocol):
 
 
 PAGE = "lensfinder.report:Page"  # by name: imports go down, and the page lives a floor above
+CLEAN_PAGE = "lensfinder.report:CleanPage"
 
 
-def listeners(watch, page: Path | None) -> list[Listener]:
+def listeners(watch, page: Path | None, *, kind: str = PAGE) -> list[Listener]:
     """Who follows a run: those given, and the page if there is to be one.
 
     Parameters
@@ -63,13 +67,15 @@ def listeners(watch, page: Path | None) -> list[Listener]:
         Given by the caller.
     page : pathlib.Path or None
         Where the page goes.
+    kind : str
+        Which page.
 
     Returns
     -------
     list of Listener
         All of them, the page last.
     """
-    return [*watch, *([] if page is None else [pkgutil.resolve_name(PAGE)(page)])]
+    return [*watch, *([] if page is None else [pkgutil.resolve_name(kind)(page)])]
 
 
 def metadata(verb: str, network: Network, images, options: Mapping, columns: Mapping) -> dict:

@@ -19,6 +19,7 @@ from lensfinder.zoo.tiled import PIECE, tile_pieces
 SAMPLE = 1 << 16  # pixels that level and noise of a band are taken from: to half a percent
 STRIP = 256  # rows that are compared at a time
 REACH = int(4 * SMOOTHING)  # pixels around a pixel that its check for invented light looks at
+VIEW = 400  # pixels: longer side of the small view of a tile
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class CleanTile:
         Bits of `STATUS`.
     message : str
         What is wrong.
+    view : array (2, h, w, bands) or None
+        A small view, as given and cleaned: means over squares of pixels, NaN where a square has
+        none.
+    square : int
+        Side of these squares, pixels.
     """
 
     file: str
@@ -45,6 +51,8 @@ class CleanTile:
     masked: float
     status: int
     message: str
+    view: np.ndarray | None = None
+    square: int = 1
 
 
 class TileCleaner:
@@ -128,7 +136,9 @@ class TileCleaner:
             for (place, plane), pixels in zip(places, planes, strict=True):
                 units = self._units(cutout, plane, pixels)
                 write_atomically(place, lambda path, hdus=units: hdus.writeto(path, overwrite=True))
-        return CleanTile(name, sums.ravel().astype(np.float32), masked, 0, tile.message)
+            view, square = _view(tile, planes[0])
+        fluxes = sums.ravel().astype(np.float32)
+        return CleanTile(name, fluxes, masked, 0, tile.message, view, square)
 
     def _free(self, name):
         """Files to write, the plane of each: the last, and perhaps the denoised one."""
@@ -206,3 +216,22 @@ def _facts(tile, number: int) -> tuple[float, float, float]:
     plateau = sum(int(np.count_nonzero(strip == top)) for strip in strips)
     cut_off = plateau >= PLATEAU and top * factor > level + BRIGHT * noise
     return level, noise, float(top * factor) if cut_off else np.inf
+
+
+def _view(tile, cleaned) -> tuple[np.ndarray, int]:
+    """A small view of a tile, as given and cleaned, and the side of its squares."""
+    height, width = tile.images[0].shape
+    side = -(-max(height, width) // VIEW)  # rounded up
+    rows, columns = max(1, height // side), max(1, width // side)  # of whole squares
+    high, wide = min(side, height), min(side, width)
+    view = np.empty((2, rows, columns, len(tile.images)), np.float32)
+    for row in range(rows):
+        strip = slice(row * high, (row + 1) * high), slice(0, columns * wide)
+        shown = [tile.piece(*strip), np.moveaxis(cleaned[:, *strip], 0, -1)]
+        for image, into in zip(shown, view[:, row], strict=True):
+            squares = image.reshape(high, columns, wide, -1)
+            good = np.isfinite(squares)
+            count = good.sum(axis=(0, 2))
+            total = np.sum(squares, axis=(0, 2), where=good, dtype=np.float64)
+            into[:] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return view, side

@@ -8,6 +8,7 @@ import importlib
 _HOMES = {
     "Page": "page",
     "AuditPage": "audited",
+    "CleanPage": "cleaned",
     "ExplainPage": "explained",
     "FitPage": "fitted",
     "PaintPage": "painted",

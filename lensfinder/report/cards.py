@@ -120,13 +120,28 @@ def faint_pictures(contract, kept: Kept) -> list[dict]:
                 "words": f"{pic.words}, stretched for the eye",
                 "bar": f"{bar:g}",
                 "bar_length": 100 * bar / group.width,
-                "compass": _arrows(kept.wcs, group.bands),
+                "compass": compass_arrows(kept.wcs, group.bands),
             }
         )
     return pictures
 
 
-def _arrows(wcs, bands):
+def compass_arrows(wcs, bands) -> list[dict] | None:
+    """Arrows to north and east, in a view box of 0..100 with y downwards.
+
+    Parameters
+    ----------
+    wcs : dict
+        World coordinate keywords per band.
+    bands : sequence of str
+        Whose keywords count; the first that has any.
+
+    Returns
+    -------
+    list of dict or None
+        ``name``, where it ends (``x``, ``y``) and the place of its letter (``tx``, ``ty``); None
+        where no header says.
+    """
     known = next((wcs[band] for band in bands if wcs.get(band)), None)
     directions = compass(known)
     if directions is None:

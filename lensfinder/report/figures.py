@@ -13,6 +13,14 @@ FINDER: dict[str, str] = {
     "tpr0": "completeness before the first false positive",
     "calibration_error": "calibration error",
 }
+PLANES = {"S2": "denoised", "S3": "source"}
+# key, name, digits, unit
+CLEANER = (
+    ("psnr", "PSNR", 1, " dB"),
+    ("psnr_given", "PSNR of the image given", 1, " dB"),
+    ("flux_ratio", "flux over true flux (median)", 3, ""),
+    ("flux_ratio_nmad", "its scatter", 3, ""),
+)
 NO_FIGURE = "too few mocks to say"
 
 
@@ -47,6 +55,13 @@ def preset_figures(metrics: Mapping) -> list[tuple[str, str]]:
                 "" if constant is None else f", against {_number(constant)} of a constant answer"
             )
             lines.append((f"RMS error of {name}", text + known))
+    for plane, words in PLANES.items():
+        found = metrics.get("cleaner", {}).get(plane, {})
+        for key, name, digits, unit in CLEANER:
+            if key in found:
+                value = found[key]
+                text = NO_FIGURE if value is None else f"{value:.{digits}f}{unit}"
+                lines.append((f"{name}, {words}", text))
     return lines
 
 

@@ -108,19 +108,15 @@ class Page:
     # --- what the template is given -----------------------------------------------------------
     def _keep_problem(self, identity, bits, message):
         if len(self._problems) < PROBLEMS:
-            names = STATUS.decode(bits)
-            remedies = dict.fromkeys(REMEDIES[name] for name in names.split(","))
-            self._problems.append(
-                {"id": identity, "status": names, "message": message, "remedy": " ".join(remedies)}
-            )
+            self._problems.append(problem(identity, bits, message))
 
     def _context(self, table) -> dict:
         run, meta = self._run, table.meta
         kept = [item[2] for item in sorted(self._kept, key=lambda item: item[:2], reverse=True)]
         bad = int(np.sum(np.asarray(table["status"]) != "ok"))
-        networks = [_network_box(run.network, "Finder" if run.task == "find" else "Modeller")]
+        networks = [network_box(run.network, "Finder" if run.task == "find" else "Modeller")]
         if run.modeller is not None:
-            networks.append(_network_box(run.modeller, "Modeller"))
+            networks.append(network_box(run.modeller, "Modeller"))
         style, style_hash = page_style()
         context = {
             "style": style,
@@ -211,6 +207,28 @@ class Page:
         }
 
 
+def problem(identity: str, bits: int, message: str) -> dict:
+    """A line about an object without an answer.
+
+    Parameters
+    ----------
+    identity : str
+        Its id.
+    bits : int
+        Its status.
+    message : str
+        What is wrong, in words.
+
+    Returns
+    -------
+    dict
+        ``id``, ``status``, ``message`` and ``remedy``.
+    """
+    names = STATUS.decode(bits)
+    remedies = dict.fromkeys(REMEDIES[name] for name in names.split(","))
+    return {"id": identity, "status": names, "message": message, "remedy": " ".join(remedies)}
+
+
 def _radius(row) -> str:
     return "θ_E " + cards.number(row["theta_E"], 1.0, "″") if "theta_E" in row else ""
 
@@ -223,7 +241,21 @@ def _option(command: str, name: str) -> str:
     return Path(words[words.index(name) + 1]).name if name in words else ""
 
 
-def _network_box(network, heading: str) -> dict:
+def network_box(network, heading: str) -> dict:
+    """What a page says about a network.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    heading : str
+        What it is in this run.
+
+    Returns
+    -------
+    dict
+        ``heading``; ``facts`` and ``figures``, pairs of name and value.
+    """
     contract = network.contract
     facts = [("preset", network.preset.name), ("survey", contract.survey)]
     for group in contract.groups:
@@ -232,6 +264,7 @@ def _network_box(network, heading: str) -> dict:
             f"({group.width:.1f}″ wide)"
         )
         facts.append((f"images “{group.name}”" if len(contract.groups) > 1 else "images", what))
+    # the answers come last: a page of other answers than numbers has its own words for them
     facts += [("unit", contract.unit), ("answers", ", ".join(network.preset.targets))]
     return {
         "heading": heading,

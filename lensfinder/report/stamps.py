@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.image import imsave
 
-from lensfinder.data.scatter import border_scatter
+from lensfinder.data.scatter import border_scatter, scatter_of
 
 # From short to long wavelength; colour pictures show long as red. Other names keep their order.
 WAVELENGTH_ORDER = ("u", "g", "r", "VIS", "i", "z", "Y", "y", "J", "H", "Ks", "K")
@@ -135,12 +135,52 @@ def faint_light(image) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     low, high : arrays (bands,)
         Levels for `picture`.
     """
-    sky, sigma = border_scatter(image)
-    spread = image.std(axis=(0, 1))
-    sigma = np.where(sigma > 0, sigma, np.where(spread > 0, spread, 1.0))
-    stretched = np.arcsinh((image - sky) / (3.0 * sigma))
-    high = np.percentile(stretched, 99.5, axis=(0, 1))
-    return stretched, np.zeros_like(high), np.maximum(high, 1.0)
+    stretch = FaintStretch.of(image)
+    return stretch(image), np.zeros_like(stretch.high), stretch.high
+
+
+@dataclass(frozen=True)
+class FaintStretch:
+    """The stretch of `faint_light`, to be applied to several images alike.
+
+    Attributes
+    ----------
+    sky, sigma : array (bands,)
+        Level and scatter of the image it was made for.
+    high : array (bands,)
+        Shown white; black is 0, the level of the sky.
+    """
+
+    sky: np.ndarray
+    sigma: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, image) -> "FaintStretch":
+        """The stretch that brings out the faint light of an image.
+
+        Parameters
+        ----------
+        image : array (H, W, bands)
+            Calibrated pixels. Those without a value in every band do not count.
+
+        Returns
+        -------
+        FaintStretch
+            With its own noise and its own 99.5th percentile.
+        """
+        good = np.isfinite(image).all(axis=-1)
+        pixels = image[good] if good.any() else np.zeros((1, image.shape[-1]))
+        # a border may lack all its pixels, so the level of an image with gaps is that of the rest
+        sky, sigma = border_scatter(image) if good.all() else scatter_of(pixels, axis=0)
+        spread = pixels.std(axis=0)
+        sigma = np.where(sigma > 0, sigma, np.where(spread > 0, spread, 1.0))
+        high = np.percentile(np.arcsinh((pixels - sky) / (3.0 * sigma)), 99.5, axis=0)
+        return cls(sky, sigma, np.maximum(high, 1.0))
+
+    def __call__(self, image) -> np.ndarray:
+        """The stretched image."""
+        return np.arcsinh((image - self.sky) / (3.0 * self.sigma))
 
 
 # --- shapes over a stamp --------------------------------------------------------------------------

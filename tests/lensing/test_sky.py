@@ -29,6 +29,20 @@ def test_no_arrows_without_a_sky(wcs):
     assert compass(wcs) is None
 
 
+@pytest.mark.parametrize(
+    "wcs",
+    [
+        {"CTYPE1": "RA---XXX", "CTYPE2": "DEC--XXX", "CDELT1": 1e-5, "CDELT2": 1e-5},
+        {"CTYPE1": "RA---TAN", "CTYPE2": "RA---TAN", "CDELT1": 1e-5, "CDELT2": 1e-5},
+        {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": 0.0, "CDELT2": 1e-5},
+        {"CTYPE1": "RA---TAN", "CDELT1": 1e-5},
+        {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CD1_1": np.nan, "CD2_2": 1e-5},
+    ],
+)
+def test_a_sky_that_makes_no_sense_breaks_nothing(wcs):
+    assert compass(wcs) is None
+
+
 def test_an_orientation_turns_offsets_into_east_and_north():
     up = Orientation()
     np.testing.assert_allclose(up.east_north(-1.0, 0.0), (1, 0), atol=1e-15)  # east is left

@@ -22,6 +22,15 @@ def test_a_modellers_figures_with_units():
     ]
 
 
+def test_a_cleaners_figures_per_plane():
+    planes = {"S2": {"psnr": 77.48, "psnr_given": 68.57}, "S3": {"flux_ratio": None}}
+    assert preset_figures({"data": DATA, "cleaner": {"objects": 9, **planes}})[1:] == [
+        ("PSNR, denoised", "77.5 dB"),
+        ("PSNR of the image given, denoised", "68.6 dB"),
+        ("flux over true flux (median), source", NO_FIGURE),
+    ]
+
+
 def test_no_figures_give_no_lines():
     assert preset_figures({}) == []
 
