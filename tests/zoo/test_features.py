@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from lensfinder.errors import ArchitectureError, PresetError
+from lensfinder.find import find
+from lensfinder.model import model
 from lensfinder.predict.network import SEEN, Network
 from lensfinder.predict.readout import NO_LENS, Readout
 from lensfinder.zoo import fixed_predict, open_preset
@@ -86,6 +88,29 @@ def test_a_table_tells_the_odds_of_the_layers_and_the_answer(tmp_path):
     (_, marked) = readout.limits.passed(columns)[-1]
     assert list(marked) == list(odds > 0)
     assert 0 < marked.sum() < 4  # else the comparison above says nothing
+
+
+def test_every_verb_that_models_tells_the_same_odds(tmp_path):
+    images = tiny.images(4)
+    _, features = shown(open_preset(saved(tmp_path / "plain", symmetric=True)).load(), images)
+    weights = np.full(features.shape[1], 1 / np.abs(features).max() / features.shape[1])
+    doubt = Doubt(weights=(0, 0, 0, 1, 0), of_features=tuple(weights), limit=0, lenses=2, others=2)
+    modeller = saved(tmp_path / "doubts", symmetric=True, doubt=doubt)
+    draws = tmp_path / "draws.npz"
+    alone = model(images, preset=modeller, posterior=draws, draws=3, report=False)
+    assert np.isfinite(alone[NO_LENS]).all()
+    assert np.ptp(alone[NO_LENS]) > 0
+    assert draws.exists()
+    masked = model(images, preset=modeller, mask_blobs=True, report=False)
+    assert np.isfinite(masked[NO_LENS]).all()
+    searched = find(
+        images, preset=tiny.save(tmp_path, "finder"), model=modeller, threshold=0, report=False
+    )
+    np.testing.assert_allclose(searched[NO_LENS], alone[NO_LENS], rtol=1e-5)
+    other = tiny.save(tmp_path, "modeller", seed=2, targets=TARGETS, arguments={"components": 1})
+    both = model(images, preset=[modeller, other], report=False)
+    assert NO_LENS not in both.colnames
+    assert set(both["status"]) == {"ok"}
 
 
 def test_every_branch_is_seen_and_in_float32():
