@@ -28,6 +28,7 @@ FITTING = {
     "assume_pixel_scale",
     "assume_unit",
     "assume_zero_point",
+    "assume_plane",
 }
 
 

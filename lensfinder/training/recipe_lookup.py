@@ -15,8 +15,8 @@ def recipe_name(name) -> str:
     name : str
         Such as ``compact-finder-euclid-vis``, ``shards/compact-finder-euclid-vis`` of a family, or
         ``compact-finder/euclid-vis``, the preset. Where recipes of several families make the
-        preset, the one that is of no family is meant: ``shards`` holds the same trainings on stored
-        mocks.
+        preset, the one that is of no family is meant, or else the one that is not of ``shards``,
+        which holds the same trainings on stored mocks.
 
     Returns
     -------
@@ -34,7 +34,8 @@ def recipe_name(name) -> str:
     if name in known:
         return name
     found = makers(name)
-    chosen = [recipe for recipe in found if "/" not in recipe] or found
+    chosen = [recipe for recipe in found if "/" not in recipe]
+    chosen = chosen or [recipe for recipe in found if not recipe.startswith("shards/")] or found
     if not chosen:
         family = name.rpartition("/")[0]
         near = [recipe for recipe in known if recipe.rpartition("/")[0] == family]

@@ -20,6 +20,7 @@ from lensfinder.training.recipe import recipe_names
 load_recipe = functools.cache(load)
 BENCHMARKS = models_dir().parent / "benchmarks"
 COMMAND = re.compile(r"# +lensfinder simulate .*--seed (\d+).* -o (\S+)")
+CLEANED = re.compile(r"lensfinder clean (\S+) -o (\S+)")
 # benchmarks whose seed is that of a training, and why that does no harm
 HARMLESS = {
     "bom2022": "the seed of the shards that it trains on; it tests on the one after",
@@ -38,7 +39,8 @@ RECIPES = [name for family in families() for name in recipe_names(family)]
 def stored(name) -> dict[str, int]:
     """Seeds of the shards that a recipe's comments tell to make, by folder."""
     text = (data_specs_dir() / "recipes" / f"{name}.yaml").read_text("utf-8")
-    return {folder: int(seed) for seed, folder in COMMAND.findall(text)}
+    found = {folder: int(seed) for seed, folder in COMMAND.findall(text)}
+    return found | {made: found[folder] for folder, made in CLEANED.findall(text)}  # same objects
 
 
 def trained_on(name) -> dict[str, int]:
