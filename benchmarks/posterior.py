@@ -132,7 +132,8 @@ def no_lens(preset, options) -> dict:
     """Spread of each kind of object, what `model` marks, and how well both tell it from lenses.
 
     Mock lenses and others, galaxies of the Hubble picture, and real lenses and galaxies as the
-    survey would see them. `by_doubt` are those that the network takes for no lens.
+    survey would see them. Of those marked, `by_spread` are those whose spread is too large, and
+    `by_doubt` those that the network takes for no lens.
     """
     network = Network(preset, "modeller")
     readout = Readout(network)
@@ -151,6 +152,8 @@ def no_lens(preset, options) -> dict:
     columns = dict(zip(readout.names, np.concatenate(values).T.astype(float), strict=True))
     kinds, passed = np.concatenate(names), readout.limits.passed(columns)
     unsure = np.any([beyond for _, beyond in passed], axis=0) if passed else np.zeros(len(kinds))
+    wide = [beyond for _, beyond in passed[: len(readout.limits.std)]]
+    wide = np.any(wide, axis=0) if wide else np.zeros(len(kinds))
     tells = {name: columns[f"{name}_std"] for name in preset.targets}
     if NO_LENS in columns:
         tells[NO_LENS] = columns[NO_LENS]
@@ -160,6 +163,7 @@ def no_lens(preset, options) -> dict:
         result[str(kind)] = {
             "objects": int(of.sum()),
             "unsure": round(float(unsure[of].mean()), 4),
+            "by_spread": round(float(wide[of].mean()), 4),
             **({"by_doubt": round(float(passed[-1][1][of].mean()), 4)} if NO_LENS in tells else {}),
             **{
                 f"{name}_std_median": round(float(np.median(columns[f"{name}_std"][of])), 4)

@@ -81,7 +81,7 @@ def test_counts_of_a_set_of_lenses(script):
 
 
 def test_light_that_is_left_of_non_lenses_is_told_in_shares(script, rng):
-    madireddy = script("madireddy")
+    madireddy = script("_madireddy_figures")
     side = 32
     noise = rng.normal(0, 0.01, (6, side, side, 3)).astype(np.float32)
     light = np.zeros_like(noise)

@@ -109,6 +109,7 @@ class Readout:
         if NO_LENS in self.names:
             means = dict(zip(self._targets, values.T, strict=True))
             std = {name: spreads[f"{name}_std"] for name in self._targets}
-            odds = self.limits.doubt.log_odds(means, std, answers.extra.get(SEEN, 0.0))
-            columns.append(sigmoid(odds))
+            doubt = self.limits.doubt
+            seen = answers.extra[SEEN] if doubt.of_features else 0.0
+            columns.append(sigmoid(doubt.log_odds(means, std, seen)))
         return replace(answers, values=np.column_stack([values, *columns]).astype(np.float32))

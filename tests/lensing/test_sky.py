@@ -32,7 +32,7 @@ def test_no_arrows_without_a_sky(wcs):
 @pytest.mark.parametrize(
     "wcs",
     [
-        {"CTYPE1": "RA---XXX", "CTYPE2": "DEC--XXX", "CDELT1": 1e-5, "CDELT2": 1e-5},
+        {"CTYPE1": "RA---ZZZ", "CTYPE2": "DEC--ZZZ", "CDELT1": 1e-5, "CDELT2": 1e-5},
         {"CTYPE1": "RA---TAN", "CTYPE2": "RA---TAN", "CDELT1": 1e-5, "CDELT2": 1e-5},
         {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": 0.0, "CDELT2": 1e-5},
         {"CTYPE1": "RA---TAN", "CDELT1": 1e-5},

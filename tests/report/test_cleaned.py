@@ -208,7 +208,7 @@ def test_an_empty_run_says_so(both, tmp_path):
 
 def test_numbers_and_headers_without_sense_break_nothing(tmp_path):
     cutouts = tiny.cutouts(3)
-    cutouts[0].wcs["VIS"] = dict(zip(SIX, ("RA---XXX", "DEC--XXX", 1.0, 2.0, 0.0, 0.0)))
+    cutouts[0].wcs["VIS"] = dict(zip(SIX, ("RA---ZZZ", "DEC--ZZZ", 1.0, 2.0, 0.0, 0.0)))
     cutouts[1].bands["VIS"] -= 3.0  # less than no light: there is no share of it
     sky = dict(zip(SIX, ("RA---TAN", "DEC--TAN", 1.0, 2.0, -0.1 / 3600, 0.1 / 3600)))
     cutouts[2].wcs["VIS"] = sky

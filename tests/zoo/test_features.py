@@ -1,5 +1,7 @@
 """What a modeller saw: features that do not turn with the image, and log odds made of them."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -85,6 +87,8 @@ def test_a_table_tells_the_odds_of_the_layers_and_the_answer(tmp_path):
     odds = 0.1 + 0.2 * values[:, 0] + features @ weights
     np.testing.assert_allclose(values[:, -1], sigmoid(odds), rtol=1e-4)
     columns = dict(zip(readout.names, values.T, strict=True))
+    with pytest.raises(KeyError, match=SEEN):  # odds of half of what they were fitted on are none
+        readout(dataclasses.replace(answers, extra={}))
     (_, marked) = readout.limits.passed(columns)[-1]
     assert list(marked) == list(odds > 0)
     assert 0 < marked.sum() < 4  # else the comparison above says nothing
