@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from lensfinder.errors import ArgumentError, PresetError
-from lensfinder.predict import Network
+from lensfinder.predict import Chain, Cleaner, Network
 from lensfinder.predict.labelled import read_labels, score_labelled
 from lensfinder.training.assessment import Assessment, assess
 from lensfinder.training.auditing import score_solutions
@@ -17,6 +17,7 @@ from lensfinder.zoo import Preset, fixed_predict, open_preset
 
 DRAW = "lensfinder.report:draw_assessment"  # by name: figures live a floor above
 MOCKS = 10_000
+TRUE_SOURCES = "none"  # instead of a cleaner
 
 
 def evaluate(
@@ -30,6 +31,7 @@ def evaluate(
     images=None,
     labels=None,
     pairs=None,
+    clean=None,
     layout=None,
     resample: bool = False,
     fitting=None,
@@ -63,6 +65,11 @@ def evaluate(
     pairs : str, Path or None
         Of an auditor: stored pairs of reconstructions (`lensfinder.training.reconstructions`) in
         place of new ones; of those that it was trained with, the lenses that were kept apart.
+    clean : str, Path or None
+        For a network of cleaned images: the cleaner before it, a preset. Mocks are shown as those
+        were that the preset was measured on, unless this says otherwise; "none" are true sources.
+        Of images, what `find` has no answer about behind the cleaner has none here; a cleaned mock
+        always has one. Images are shown as they are by default.
     layout, resample, fitting : str, bool, Fitting
         How the images are made to fit, as in `lensfinder.find`.
     threshold : float or None
@@ -88,7 +95,8 @@ def evaluate(
     UnknownNameError
         If preset, survey or population is unknown.
     PresetError
-        If the preset does not say which population it is for, and none is given.
+        If the preset does not say which population it is for, and none is given; or a cleaner does
+        not go with it.
     ArgumentError
         If images come without labels or labels without images, mocks are asked for beside them or
         fewer than one, or something is given that does not go with the preset's task.
@@ -110,10 +118,10 @@ def evaluate(
             f"{preset.name} is a {preset.task}: pairs are an auditor's. Leave them."
         )
     if preset.task == "cleaner":
-        if any(given is not None for given in (images, labels, out)):
+        if any(given is not None for given in (images, labels, out, clean)):
             raise ArgumentError(
                 "A cleaner is measured on mocks, whose true images are known, and its figures are "
-                "numbers alone. Leave images, labels and the output away."
+                "numbers alone. Leave images, labels, the output and another cleaner away."
             )
         sample = _mocks(preset, n or MOCKS, seed, start, population, survey)
         predict = fixed_predict(preset.load())
@@ -124,7 +132,8 @@ def evaluate(
     if preset.task == "auditor":
         fitted = {"population": population, "survey": survey, "images": images, "labels": labels}
         fitted |= {"layout": layout, "resample": resample, "fitting": fitting}
-        _refuse({**fitted, "threshold": threshold}, "An auditor is measured on reconstructions")
+        fitted |= {"threshold": threshold, "clean": clean}
+        _refuse(fitted, "An auditor is measured on reconstructions")
         if pairs is not None:
             _refuse({"n": n, "start": start}, "Stored pairs are taken as they are")
         scored = score_solutions(preset, n, seed=seed, start=start, folder=pairs, note=note)
@@ -132,7 +141,7 @@ def evaluate(
         fitted = {"layout": layout, "resample": resample, "fitting": fitting}
         if odd := [name for name, value in fitted.items() if value]:
             raise ArgumentError(f"{', '.join(odd)}: mocks fit as they are. Give images and labels.")
-        sample = _mocks(preset, n or MOCKS, seed, start, population, survey)
+        sample = _mocks(preset, n or MOCKS, seed, start, population, survey, clean)
         predict = fixed_predict(preset.load())
         scored = score_mocks(predict, sample, contract=preset.contract, note=note)
     else:
@@ -145,10 +154,14 @@ def evaluate(
         required = ("label",) if preset.task == "finder" else preset.targets
         truth = read_labels(labels, required=required)
         network = Network(preset.folder if not preset.pinned else preset.name, preset.task)
+        if clean not in (None, TRUE_SOURCES):
+            network = Chain(network, cleaner=Cleaner(clean))
         scored = score_labelled(
             network, images, truth, layout=layout, resample=resample, fitting=fitting
         )
         scored.data["labels"] = Path(labels).name
+        if isinstance(network, Chain):
+            scored.data["cleaner"] = network.cleaner.network.preset.name
     found = _assessed(preset, scored, seed, threshold)
     if place is not None:
         draw = pkgutil.resolve_name(DRAW)
@@ -161,8 +174,9 @@ def _refuse(given, why) -> None:
         raise ArgumentError(f"{', '.join(odd)}: {why}. Leave that away.")
 
 
-def _mocks(preset, n, seed, start, population, survey) -> MockSample:
+def _mocks(preset, n, seed, start, population, survey, clean=None) -> MockSample:
     measured_on = preset.metrics.get("data", {})
+    clean = clean or measured_on.get("cleaner")
     population = population or measured_on.get("population")
     if population is None:
         raise PresetError(
@@ -177,6 +191,7 @@ def _mocks(preset, n, seed, start, population, survey) -> MockSample:
         start,
         **{name: measured_on.get(name, default) for name, default in DRAWN.items()},
         plane=measured_on.get("plane", "S1"),
+        cleaner=None if clean in (None, TRUE_SOURCES) else str(clean),
     )
 
 

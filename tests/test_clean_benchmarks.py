@@ -149,3 +149,18 @@ def test_rows_of_the_comparison_are_trained_on_equal_compute(script):
         each = [cleaners.cost(cleaners.recipe_of(*training, scale)) for training in trainings]
         # the steps are shared out to make up for the rest
         assert sum(each) == pytest.approx(joint, rel=0.05)
+
+
+def test_rows_are_compared_image_by_image(script, rng):
+    cleaners = script("cleaners")
+    joint = rng.normal(40, 8, 400)  # images differ among each other far more than rows do
+    better = cleaners.compared(joint + 1 + rng.normal(0, 0.5, 400), joint)
+    assert better["S3_psnr_difference"] == pytest.approx(1, abs=4 * better["error"])
+    assert better["error"] == pytest.approx(0.5 / 20, rel=0.2)
+    assert cleaners.compared(joint, joint) == {"S3_psnr_difference": 0.0, "error": 0.0}
+    seeds = {
+        name: cleaners.recipe_of(*cleaners.ROWS[name][0], cleaners.SCALES["ci"]).seed
+        for name in (cleaners.AGAINST, "joint, another seed", cleaners.LAST)
+    }
+    assert len(set(seeds.values())) == 2
+    assert seeds[cleaners.AGAINST] == seeds[cleaners.LAST]

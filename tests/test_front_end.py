@@ -16,11 +16,13 @@ from lensfinder.errors import (
     PresetError,
     UnknownNameError,
 )
+from lensfinder.evaluate import evaluate
 from lensfinder.find import find
 from lensfinder.model import model
 from lensfinder.predict import Fitting, OwnNetwork
 from lensfinder.predict.rarity import Rarity
 from lensfinder.predict.stages import failure_category, scale_agreement
+from lensfinder.training.metrics import roc_auc
 from lensfinder.zoo.vib import entropy, joint_likelihood, rarest_codes
 from tests import tiny
 from tests.test_clean import BAD, save
@@ -333,3 +335,18 @@ def test_failures_fall_into_the_categories_of_the_paper():
     agreement, disagree = scale_agreement(first, second, 0.5)
     assert disagree.tolist()[:3] == [True, False, False]
     assert np.isnan(agreement[-1])
+
+
+def test_labelled_images_are_measured_behind_a_cleaner(presets, tmp_path):
+    shown = tiny.images(12)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("id,label\n" + "".join(f"{i},{i % 2}\n" for i in range(12)))
+    stages = {"preset": presets["finder"], "clean": presets["cleaner"]}
+    found = evaluate(stages["preset"], images=shown, labels=labels, clean=stages["clean"])
+    assert found["data"]["cleaner"] == zoo.open_preset(presets["cleaner"]).name
+    expected = roc_auc(np.arange(12) % 2, np.array(find(shown, **stages)["p_lens"]))
+    assert found["finder"]["roc_auc"] == pytest.approx(expected)
+    with pytest.raises(PresetError, match="modeller"):
+        evaluate(presets["finder"], images=shown, labels=labels, clean=presets["modeller"])
+    with pytest.raises(PresetError, match="cleaned images"):  # it takes images as they are
+        evaluate(presets["finder"], 20, population="finder-test", clean=presets["cleaner"])

@@ -181,6 +181,10 @@ def evaluate(
     pairs: Annotated[
         Path | None, typer.Option(help="Of an auditor: a folder of reconstructions.")
     ] = None,
+    clean: Annotated[
+        str | None,
+        typer.Option(help="The cleaner before a network of cleaned images; none: true sources."),
+    ] = None,
     layout: options.Layout = None,
     resample: options.Resample = False,
     fitting=None,
@@ -210,6 +214,7 @@ def evaluate(
         images=images,
         labels=labels,
         pairs=pairs,
+        clean=clean,
         layout=layout,
         fitting=None if images is None else fitting,
         threshold=threshold,

@@ -69,7 +69,12 @@ def measured(figures: dict) -> list[str]:
     ]
     if "cleaner" not in figures:
         parts[0] += " Errors (±) are standard deviations over bootstrap samples."
-        if words := PLANE_WORDS.get(data.get("plane")):
+        if "cleaner" in data:
+            parts[0] += (
+                f" The network was shown what `{data['cleaner']}` makes of their noisy images, "
+                "dark ones too, which `find` and `model` refuse."
+            )
+        elif words := PLANE_WORDS.get(data.get("plane")):
             parts[0] += f" The network was shown true planes of these: {words}."
     parts += _finder(figures["finder"]) if "finder" in figures else []
     parts += _modeller(figures["modeller"], data) if "modeller" in figures else []

@@ -11,6 +11,7 @@ from lensfinder.errors import DatasetSpecError
 from lensfinder.inversion.relation import SOLUTIONS
 from lensfinder.posterior import Posterior, has_posterior
 from lensfinder.tables import COLUMNS
+from lensfinder.training.cleaned import simulated_plane, stage_of
 from lensfinder.training.cleaning import measure_cleaner
 from lensfinder.training.coverage import posterior_figures
 from lensfinder.training.parameter_bins import bins_along
@@ -45,6 +46,9 @@ class MockSample:
         How many visits each image is the mean of.
     plane : {"S1", "S2", "S3"}
         What the network is shown: noisy, noiseless, or the noiseless source alone.
+    cleaner : str or None
+        Preset that makes the source alone (``plane="S3"``) of the noisy images; none, for the true
+        one.
     """
 
     survey: str
@@ -56,6 +60,7 @@ class MockSample:
     subtract_lens_light: bool = False
     visits: int = 1
     plane: str = "S1"
+    cleaner: str | None = None
 
     @property
     def drawing(self) -> dict:
@@ -83,10 +88,11 @@ class MockSample:
             "n": self.size,
             **self.drawing,
             **({} if self.plane == "S1" else {"plane": self.plane}),
+            **({} if self.cleaner is None else {"cleaner": str(self.cleaner)}),
         }
 
     def digest(self) -> str:
-        """The sample in one number, survey and population written out, whose files may be edited.
+        """The sample in one number: survey and population written out, the cleaner's weights too.
 
         Returns
         -------
@@ -98,6 +104,7 @@ class MockSample:
         survey = load_survey(self.survey)
         parts = [survey, load_population(self.population)]
         plain = [self.facts(survey), *(part.model_dump(mode="json") for part in parts)]
+        plain += [] if self.cleaner is None else [stage_of(self.cleaner).preset.fingerprint]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
@@ -144,9 +151,14 @@ def score_mocks(predict, sample: MockSample, *, contract, note=None) -> Scored:
     ------
     InputContractError
         If the survey's images are not what the network takes.
+    PresetError
+        If the sample's cleaner makes other images than the network takes.
     """
     from lensfinder.simulate import Simulator
     from lensfinder.specs import load_survey
+
+    if sample.cleaner is not None:
+        stage_of(sample.cleaner).check(contract)
 
     survey = load_survey(sample.survey)
     scales = {group.name: survey.group(group.name).pixel_scale for group in contract.groups}
@@ -154,12 +166,13 @@ def score_mocks(predict, sample: MockSample, *, contract, note=None) -> Scored:
         sample.survey,
         sample.population,
         seed=sample.seed,
-        planes=(sample.plane,),
+        planes=(simulated_plane(sample.plane, sample.cleaner),),
         **sample.drawing,
     )
     truth, output = [], []
     for mocks in simulator.stream(start=sample.start, count=sample.size, batch=BATCH_SIZE):
-        batch = plane_batch(mocks, sample.plane, ("label",), contract.channels(survey))
+        channels, cleaner = contract.channels(survey), sample.cleaner
+        batch = plane_batch(mocks, sample.plane, ("label",), channels, cleaner=cleaner)
         contract.check(batch.images, scales, survey.unit)
         truth.append(_known(mocks.truth, survey))
         output.append(predict(batch.images))

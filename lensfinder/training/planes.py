@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from lensfinder.specs import load_population, load_survey
+from lensfinder.training.cleaned import simulated_plane, stage_of
 from lensfinder.training.cleaning import patches, plane_truth
 from lensfinder.training.recipe_data import drawing
 from lensfinder.training.sources import Batch, SimulatorSource, choose
@@ -62,7 +63,7 @@ class PlaneSource(SimulatorSource):
         return plane_batch(mocks, self.plane, self.targets, self.groups, patch=self.patch, rng=rng)
 
 
-def plane_batch(mocks, plane: str, targets, groups, *, patch=None, rng=None):
+def plane_batch(mocks, plane: str, targets, groups, *, patch=None, rng=None, cleaner=None):
     """A batch of mocks, shown in one plane.
 
     Parameters
@@ -79,6 +80,9 @@ def plane_batch(mocks, plane: str, targets, groups, *, patch=None, rng=None):
         Side of the pieces to cut, in pixels.
     rng : numpy.random.Generator or None
         For random pieces; the middle by default.
+    cleaner : str, Path or None
+        Cleaner that makes the plane, the source alone, of the noisy one; by default the true one
+        is shown.
 
     Returns
     -------
@@ -89,8 +93,12 @@ def plane_batch(mocks, plane: str, targets, groups, *, patch=None, rng=None):
     ------
     DatasetSpecError
         If a plane is missing, or a piece cannot be cut.
+    PresetError, UnknownNameError, UntrustedArtefactError
+        If there is no such cleaner, or it makes other planes.
     """
-    images = choose(mocks.planes[plane], groups)
+    images = choose(mocks.planes[simulated_plane(plane, cleaner)], groups)
+    if cleaner is not None:
+        images = stage_of(cleaner)(images)
     if set(targets) <= {"S2", "S3"}:
         ((group, channels),) = groups.items()
         y = plane_truth(mocks.planes, targets, group, channels)
@@ -168,9 +176,13 @@ def plane_objects(recipe, held, *, batch: int):
     Batch
         All of them.
     """
-    source = plane_source(recipe, _as_data(recipe, held), batch)
+    if held.cleaner is not None:
+        stage_of(held.cleaner).check(recipe.contract())
+    shown = simulated_plane(recipe.plane, held.cleaner)
+    source = plane_source(recipe, _as_data(held, shown), batch)
+    kept = {"patch": source.patch, "cleaner": held.cleaner}
     parts = [
-        plane_batch(mocks, source.plane, source.targets, source.groups, patch=source.patch)
+        plane_batch(mocks, recipe.plane, source.targets, source.groups, **kept)
         for mocks in source.simulator.stream(start=held.start, count=held.size, batch=batch)
     ]
     return joined(parts)
@@ -198,10 +210,10 @@ def joined(parts):
     )
 
 
-def _as_data(recipe, held):
+def _as_data(held, plane):
     from lensfinder.training.recipe_data import Mocks
 
-    return Mocks(population=held.population, seed=held.seed, start=held.start, plane=recipe.plane)
+    return Mocks(population=held.population, seed=held.seed, start=held.start, plane=plane)
 
 
 @dataclass(frozen=True)

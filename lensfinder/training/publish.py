@@ -159,6 +159,7 @@ def held_sample(recipe, size: int | None = None) -> MockSample:
         seed=recipe.test.seed,
         start=recipe.test.start,
         plane=recipe.plane,
+        cleaner=recipe.test.cleaner,
         **recipe.drawing,
     )
 

@@ -172,6 +172,7 @@ class Recipe(BaseModel):
                 "the parts of the mixture show different planes of their mocks "
                 f"({', '.join(sorted(self._planes()))}); a network is shown one."
             )
+        self._check_cleaners()
         self._check_disjoint()
         return self
 
@@ -182,6 +183,16 @@ class Recipe(BaseModel):
             raise ValueError(
                 "a cleaner is trained on mocks, on shards or on arrays, not a mixture."
             )
+
+    def _check_cleaners(self):
+        for name, held in (("validation", self.validation), ("test", self.test)):
+            if held is None or held.cleaner is None:
+                continue
+            if self.plane != "S3" or self.cleaning is not None:
+                raise ValueError(
+                    f"{name}: a cleaner goes before a network of cleaned images; train on fresh "
+                    "mocks of true sources (plane: S3), alone or among others."
+                )
 
     def _check_disjoint(self):
         ranges = {

@@ -137,9 +137,19 @@ class Arrays(_Part):
 
 
 class Held(_Part):
-    """Objects kept apart from training, to choose the best epoch or to report figures."""
+    """Objects kept apart from training, to choose the best epoch or to report figures.
+
+    A network of true sources (``plane: S3``) is shown what `cleaner`, a preset, leaves of the noisy
+    images instead, as it will be in use.
+    """
 
     population: str
     seed: int = Field(ge=0, lt=2**31)
     start: int = Field(default=0, ge=0, lt=2**31)
     size: int = Field(ge=1, le=10_000_000)
+    cleaner: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler):
+        # left out where not asked for: a training begun without this key can be continued
+        return {k: v for k, v in handler(self).items() if k != "cleaner" or v is not None}

@@ -123,7 +123,9 @@ def validation_sample(recipe, size: int | None = None) -> MockSample | None:
     held = recipe.validation
     if held is None:
         return None
-    facts = held.model_dump(include={"population", "seed", "start", "size"}) | recipe.drawing
+    facts = (
+        held.model_dump(include={"population", "seed", "start", "size", "cleaner"}) | recipe.drawing
+    )
     facts |= {} if size is None else {"size": size}
     return MockSample(survey=recipe.survey, plane=recipe.plane, **facts)
 

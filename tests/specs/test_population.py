@@ -22,6 +22,7 @@ NAMES = {
     "finder-train-real",
     "lens-galaxies",
     "madireddy",
+    "madireddy-galaxies",
     "madireddy-lenses",
     "maresca2021",
     "pearson2019-test",
