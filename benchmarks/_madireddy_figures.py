@@ -7,12 +7,14 @@ from _madireddy_doubts import (
     modeller_coverage,
     modeller_doubts,
 )
-from _madireddy_mocks import FAMILY, GROUP, PLANES
+from _madireddy_mocks import FAMILY, GROUP, PLANES, SURVEY
 from _madireddy_table import PUBLISHED, TARGETS
 
 from lensfinder.predict.cleaning import doubts
+from lensfinder.specs import load_survey
 from lensfinder.training import metrics
 from lensfinder.training.cleaning import cleaner_figures, plane_truth
+from lensfinder.training.evaluation import magnitudes
 from lensfinder.training.recipe import load_recipe
 
 MODEL = "vib-model"
@@ -59,7 +61,7 @@ def psnr_of_nothing(blind) -> dict:
 
 
 def non_lens_fluxes(models, blind, cleaned, most=1000) -> dict:
-    """What is left of the light of non-lenses, as shares of the light given: quantiles.
+    """What is left of the light of non-lenses: quantiles of shares of the light given, and of mag.
 
     ``deblended`` and ``source (truth)`` are of the blind non-lenses, whose source lies beside the
     galaxy, unlensed. ``galaxy alone`` was shown without that source, so that any light left is
@@ -80,10 +82,25 @@ def non_lens_fluxes(models, blind, cleaned, most=1000) -> dict:
     made_of_all = np.asarray(cleaned["I3"][rows])
     shares = {"source (truth)": share(source, given), "deblended": share(made_of_all, given)}
     shares["galaxy alone"] = share(made, alone)
+    in_r = {
+        "source (truth)": magnitudes_in_r(source),
+        "deblended": magnitudes_in_r(made_of_all),
+        "galaxy alone": magnitudes_in_r(made),
+    }
     score = models["detect vib on S3"]({GROUP: made})[:, 0]
     called = float(np.mean(score[~np.array(refused)] >= 0.5)) if not all(refused) else None
     facts = {"objects": len(rows), "refused": int(sum(refused)), "called_lens": called}
-    return {**facts, "shares": shares}
+    return {**facts, "shares": shares, "r_magnitudes": in_r}
+
+
+def magnitudes_in_r(images) -> dict:
+    """AB magnitudes of all light of images: quantiles from the brightest on, null where dark."""
+    bands = load_survey(SURVEY).group(GROUP).bands
+    (column,) = [k for k, band in enumerate(bands) if band.name == "r"]
+    flux = images[..., column].sum(axis=(1, 2), dtype=float)
+    mag = np.where(flux > 0, magnitudes(flux, bands[column].zero_point), np.inf)
+    found = {f"p{q}": np.percentile(mag, q, method="higher") for q in (1, 16, 50, 84, 99)}
+    return {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
 
 
 def shown(blind, cleaned, plane, rows=slice(None)):
@@ -161,15 +178,16 @@ def doubts_and_coverage(networks, blind, cleaned) -> dict:
     return found
 
 
-def latent_maps(networks, blind, folder) -> list:
-    """Names of the pictures of both bottlenecks' codes, on the true sources."""
+def latent_maps(networks, blind, cleaned, folder) -> list:
+    """Names of the pictures of both bottlenecks' codes, of true sources and of cleaned images."""
     names = []
     for task, kept in (("detect", slice(None)), ("model", np.asarray(blind["label"]) == 1)):
         columns = {name: np.asarray(blind[name])[kept] for name in TARGETS}
         if task == "detect":
             lens = np.asarray(blind["label"]) == 1
             columns = {"class": np.where(lens, "lens", "non-lens")}
-        images = {GROUP: np.asarray(blind["S3"][kept])}
-        network = networks[f"{task} vib on S3"]
-        names += [path.name for path in latent_figures(network, images, columns, folder, task)]
+        for plane in ("S3", "I3"):
+            images = shown(blind, cleaned, plane, kept)
+            given = (networks[f"{task} vib on S3"], images, columns, folder, f"{task}-{plane}")
+            names += [path.name for path in latent_figures(*given)]
     return names

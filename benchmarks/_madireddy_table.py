@@ -82,4 +82,7 @@ def markdown(figures) -> str:
     ]
     for name, found in figures["non_lenses"]["shares"].items():
         lines.append(f"| {name} | {' | '.join(f'{value:.3f}' for value in found.values())} |")
+    for name, found in figures["non_lenses"]["r_magnitudes"].items():
+        cells = ["dark" if value is None else f"{value:.2f}" for value in found.values()]
+        lines.append(f"| {name}, r in mag | {' | '.join(cells)} |")
     return "\n".join(lines)

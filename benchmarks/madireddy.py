@@ -159,7 +159,7 @@ def run(work, options) -> dict | None:
         },
         "non_lenses": non_lens_fluxes(models, blind, cleaned),
         **doubts_and_coverage(networks, blind, cleaned),
-        "latent_maps": latent_maps(networks, blind, work / "figures"),
+        "latent_maps": latent_maps(networks, blind, cleaned, work / "figures"),
         "differences": (
             "Mocks of the same kind, not the same mocks. PSNR with the range of each true image as "
             "its peak, where the paper's peak is not stated; noise is fainter beside the galaxies "

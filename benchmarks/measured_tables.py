@@ -266,10 +266,47 @@ def modellers(found) -> list[str]:
     return rows_of(["mocks", "preset", "all", *medians], rows)
 
 
+def table_2(found) -> list[str]:
+    """Detection and modelling of Madireddy et al., component-wise and end-to-end."""
+    figures, rows = found["madireddy"], []
+    paper = figures["published"]
+    for name, of in figures["detect"].items():
+        theirs = " / ".join(f"{value:.2f}" for value in paper["detect"][name])
+        ours = " / ".join("-" if value is None else f"{value:.3f}" for value in of.values())
+        rows.append([f"lens or not, {name}", ours, theirs])
+    for name, of in figures["model"].items():
+        theirs = paper["model"].get(name)
+        rows.append(
+            [f"parameters, {name}", f"{of['mae']:.3f}", "-" if theirs is None else f"{theirs:.2f}"]
+        )
+    for name, theirs in paper["psnr"].items():
+        rows.append([f"PSNR (dB), {name}", f"{figures['psnr'][name]:.1f}", f"{theirs:.1f}"])
+    head = ["", "ours: accuracy / AUC / precision / recall, or mean absolute error", "paper"]
+    return rows_of(head, rows)
+
+
+def behind_cleaner(found) -> list[str]:
+    """A finder of cleaned images on true sources, behind the cleaner, and on what is no source."""
+    figures, rows = found["behind_cleaner"], []
+    for name in ("true sources", "cleaned"):
+        of = figures[name]
+        refused = sum(of["lenses_refused"].values())
+        auc = f"{of['roc_auc']:.4f} ± {of['roc_auc_std']:.4f}"
+        numbers = [f"{of['accuracy']:.3f}", auc, percent(of["completeness_at_0.01"], 1)]
+        rows.append([name, f"{of['lenses']:,} of {of['objects']:,}", *numbers, str(refused), "-"])
+    for name in ("no source", "sky"):
+        of = figures[name]
+        refused, called = sum(of["refused"].values()), of["called_lenses"]
+        rows.append([name, f"0 of {of['objects']:,}", "-", "-", "-", str(refused), str(called)])
+    head = ["shown", "lenses", "accuracy", "AUC", "completeness at FPR 1 %"]
+    return rows_of([*head, "refused (of lenses, or of all)", "called lenses wrongly"], rows)
+
+
 TABLES = {
     **{"real-images": real_images, "finders": finders, "coverage": coverage},
     **{"pearson": pearson, "schuldt": schuldt, "modellers": modellers},
     **{"schuldt-delays": schuldt_delays, "delays": delays, "shapes": shapes},
+    **{"table-2": table_2, "behind-cleaner": behind_cleaner},
 }
 
 

@@ -93,8 +93,10 @@ def row(name, metrics, measured) -> list[str]:
 
 def shown(task, metrics) -> str:
     """What the mocks were, where they were not images as a survey gives them."""
-    plane = metrics["data"].get("plane", "S1")
-    return PLANES.get(plane, "") if task != "cleaner" else ""
+    data = metrics["data"]
+    if "cleaner" in data:
+        return f" behind `{data['cleaner']}`"
+    return PLANES.get(data.get("plane", "S1"), "") if task != "cleaner" else ""
 
 
 def seen(training) -> str:

@@ -108,6 +108,12 @@ def test_light_that_is_left_of_non_lenses_is_told_in_shares(script, rng):
     # 9 of 73 bright pixels, and the noise of a thousand more
     assert shares["source (truth)"]["p50"] == pytest.approx(9 / 73, rel=0.02)
     assert shares["deblended"]["p50"] == pytest.approx(0.5 * shares["source (truth)"]["p50"])
+    zero = load_survey(madireddy.SURVEY).group(madireddy.GROUP).bands[1].zero_point
+    in_r = found["r_magnitudes"]
+    assert in_r["source (truth)"]["p50"] == pytest.approx(zero - 2.5 * np.log10(9))
+    assert in_r["deblended"]["p50"] == pytest.approx(zero - 2.5 * np.log10(4.5))
+    dark = madireddy.magnitudes_in_r(np.zeros((4, side, side, 3)))
+    assert set(dark.values()) == {None}
     found = madireddy.non_lens_fluxes(models | {"clean": invents}, blind, cleaned)
     assert (found["refused"], found["called_lens"]) == (4, None)
 

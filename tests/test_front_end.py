@@ -17,6 +17,7 @@ from lensfinder.errors import (
     UnknownNameError,
 )
 from lensfinder.evaluate import evaluate
+from lensfinder.explain import explain
 from lensfinder.find import find
 from lensfinder.model import model
 from lensfinder.predict import Fitting, OwnNetwork
@@ -350,3 +351,18 @@ def test_labelled_images_are_measured_behind_a_cleaner(presets, tmp_path):
         evaluate(presets["finder"], images=shown, labels=labels, clean=presets["modeller"])
     with pytest.raises(PresetError, match="cleaned images"):  # it takes images as they are
         evaluate(presets["finder"], 20, population="finder-test", clean=presets["cleaner"])
+
+
+def test_what_a_finder_sees_in_a_cleaned_image_is_explained(presets, tmp_path):
+    shown = tiny.images(2)
+    shown["vis"][1, 3, 3] = np.nan
+    given = {"samples": 60, "regions": 20, "seeds": 1, "check": False, "output": tmp_path / "out"}
+    table = explain(shown, preset=presets["finder"], clean=presets["cleaner"], **given)
+    scores = find(shown, preset=presets["finder"], clean=presets["cleaner"])
+    assert list(table["status"]) == list(scores["status"]) == ["ok", "nan_pixels"]
+    np.testing.assert_allclose(table["p_lens"], scores["p_lens"], rtol=1e-5)
+    assert f"--clean {presets['cleaner']}" in table.meta["command"]
+    assert table.meta["settings"]["fill"] == "sky"
+    assert (tmp_path / "out" / "report.html").is_file()
+    with pytest.raises(PresetError, match="one input contract"):
+        explain(shown, preset=presets["finder"], clean=True)

@@ -114,3 +114,11 @@ def test_only_what_is_between_the_markers_changes(script):
     assert script.replaced(text, "| new |") == text
     with pytest.raises(SystemExit, match="README.md needs"):
         script.replaced("no markers", "| new |")
+
+
+def test_mocks_that_were_not_shown_as_they_are_are_named(script):
+    data = {"survey": "lsst-gri-10yr", "n": 9}
+    assert script.shown("finder", {"data": data}) == ""
+    assert "true sources" in script.shown("finder", {"data": {**data, "plane": "S3"}})
+    behind = {**data, "plane": "S3", "cleaner": "edsr-small/lsst-gri-10yr"}
+    assert script.shown("finder", {"data": behind}) == " behind `edsr-small/lsst-gri-10yr`"

@@ -24,6 +24,7 @@ def explain(
     seed: Annotated[int | None, typer.Option(help="The first of them.")] = None,
     fill: Annotated[str | None, typer.Option(help="What replaces a region: galaxy, sky.")] = None,
     check: Annotated[bool, typer.Option(help="Compare with the other methods.")] = True,
+    clean: options.Clean = None,
     layout: options.Layout = None,
     resample: options.Resample = False,
     fitting=None,
@@ -54,6 +55,7 @@ def explain(
                 seeds=seeds,
                 seed=seed,
                 fill=fill,
+                clean=clean,
                 batch_size=batch_size,
             ),
         )

@@ -14,7 +14,17 @@ from lensfinder.explain.local_linear import SAMPLES
 from lensfinder.explain.methods import METHODS, SEEDS, Explainer, method_of
 from lensfinder.explain.regions import REGIONS
 from lensfinder.find import FINDER
-from lensfinder.predict import BATCH_SIZE, Fitting, Network, Rows, batches, cutouts_of, metadata
+from lensfinder.predict import (
+    BATCH_SIZE,
+    Chain,
+    Fitting,
+    Network,
+    Rows,
+    batches,
+    cutouts_of,
+    metadata,
+)
+from lensfinder.predict.stages import stage_options, stages
 from lensfinder.tables import (
     build_table,
     check_output,
@@ -55,8 +65,9 @@ def explain(
     regions: int = REGIONS,
     seeds: int = SEEDS,
     seed: int = 0,
-    fill: str = Fill.GALAXY,
+    fill: str | None = None,
     check: bool = True,
+    clean=None,
     report: bool = True,
     batch_size: int = BATCH_SIZE,
     overwrite: bool = False,
@@ -92,10 +103,14 @@ def explain(
         With how many seeds each image is explained; weights are their means.
     seed : int
         The first seed.
-    fill : {"galaxy", "sky"}
-        What is put where a region is off: a smooth galaxy, or bare sky.
+    fill : {"galaxy", "sky"} or None
+        What is put where a region is off: a smooth galaxy, or bare sky; by default a galaxy, and
+        sky in cleaned images, which have no galaxy.
     check : bool
         Whether the other methods are run too, to compare the regions' weights.
+    clean : None, bool, str, path or OwnNetwork
+        For a finder of cleaned images, as in `lensfinder.find`. Explained is what it sees in the
+        cleaned image, not what the cleaner sees in the noisy one.
     report : bool
         Whether a page is written into the folder.
     batch_size : int
@@ -130,6 +145,11 @@ def explain(
     folder = None if output is None else _folder(output, report, overwrite)
     fitting = fitting or Fitting()
     network = Network(preset, "finder", batch_size=batch_size)
+    cleaner, _ = stages(clean, batch_size=batch_size)
+    if fill is None:
+        fill = Fill.SKY if network.plane == "S3" or cleaner is not None else Fill.GALAXY
+    if cleaner is not None:
+        network = Chain(network, cleaner=cleaner)
     explainer = Explainer(
         network.keras_model,
         network.contract,
@@ -181,6 +201,7 @@ def explain(
         "seed": seed,
         "fill": str(fill),
         "no_check": not check,
+        **stage_options(clean),
         "output": output,
     }
     meta = metadata("explain", network, images, options, columns)

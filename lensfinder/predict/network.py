@@ -13,7 +13,7 @@ from lensfinder.zoo import Preset, fixed_predict, open_preset
 from lensfinder.zoo.features import with_log_odds
 from lensfinder.zoo.predict import BATCH_SIZE
 
-CLEAN_FIRST = "clean it first (find and model: --clean), or say so with --assume-plane"
+CLEAN_FIRST = "clean it first (find, model, explain: --clean), or say so with --assume-plane"
 SEEN = "seen"  # of `Answers.extra`: what a modeller's features add to the log odds of its doubt
 
 
