@@ -234,6 +234,7 @@ STATUS = FlagSet(
         Flag(4096, "invented_light", "the cleaned image has light that the given one has not got"),
         Flag(8192, "not_cleaned", "the model reads cleaned images, and this is not said to be one"),
         Flag(16384, "nothing_left", "no light of a source stands out of the cleaned image"),
+        Flag(32768, "already_cleaned", "the image is a cleaned one, and is to be cleaned again"),
     ),
 )
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lensfinder.errors import ArgumentError, PresetError
-from lensfinder.predict import Chain, Cleaner, Network
+from lensfinder.errors import ArgumentError, PresetError, UnknownNameError
+from lensfinder.predict import Chain, Network, OwnNetwork
+from lensfinder.predict.cleaner import default_cleaner
 from lensfinder.predict.labelled import read_labels, score_labelled
+from lensfinder.predict.stages import stages
 from lensfinder.training.assessment import Assessment, assess
 from lensfinder.training.auditing import score_solutions
 from lensfinder.training.evaluation import TEST_SEED, MockSample, Scored, measure, score_mocks
@@ -17,7 +19,6 @@ from lensfinder.zoo import Preset, fixed_predict, open_preset
 
 DRAW = "lensfinder.report:draw_assessment"  # by name: figures live a floor above
 MOCKS = 10_000
-TRUE_SOURCES = "none"  # instead of a cleaner
 
 
 def evaluate(
@@ -65,11 +66,12 @@ def evaluate(
     pairs : str, Path or None
         Of an auditor: stored pairs of reconstructions (`lensfinder.training.reconstructions`) in
         place of new ones; of those that it was trained with, the lenses that were kept apart.
-    clean : str, Path or None
-        For a network of cleaned images: the cleaner before it, a preset. Mocks are shown as those
-        were that the preset was measured on, unless this says otherwise; "none" are true sources.
-        Of images, what `find` has no answer about behind the cleaner has none here; a cleaned mock
-        always has one. Images are shown as they are by default.
+    clean : None, bool, str, path or OwnNetwork
+        The cleaner before the network, as in `lensfinder.find`. By default mocks are shown as those
+        that the preset was measured on, and images as they are; with False neither is cleaned, and
+        mocks are those of the plane that the network was trained on. What `find` has no answer
+        about behind the cleaner has none of images here, and one of mocks, where the cleaner is a
+        preset.
     layout, resample, fitting : str, bool, Fitting
         How the images are made to fit, as in `lensfinder.find`.
     threshold : float or None
@@ -118,7 +120,7 @@ def evaluate(
             f"{preset.name} is a {preset.task}: pairs are an auditor's. Leave them."
         )
     if preset.task == "cleaner":
-        if any(given is not None for given in (images, labels, out, clean)):
+        if clean or any(given is not None for given in (images, labels, out)):
             raise ArgumentError(
                 "A cleaner is measured on mocks, whose true images are known, and its figures are "
                 "numbers alone. Leave images, labels, the output and another cleaner away."
@@ -154,8 +156,9 @@ def evaluate(
         required = ("label",) if preset.task == "finder" else preset.targets
         truth = read_labels(labels, required=required)
         network = Network(preset.folder if not preset.pinned else preset.name, preset.task)
-        if clean not in (None, TRUE_SOURCES):
-            network = Chain(network, cleaner=Cleaner(clean))
+        cleaner, _ = stages(clean, batch_size=network.batch_size)
+        if cleaner is not None:
+            network = Chain(network, cleaner=cleaner)
         scored = score_labelled(
             network, images, truth, layout=layout, resample=resample, fitting=fitting
         )
@@ -176,7 +179,12 @@ def _refuse(given, why) -> None:
 
 def _mocks(preset, n, seed, start, population, survey, clean=None) -> MockSample:
     measured_on = preset.metrics.get("data", {})
-    clean = clean or measured_on.get("cleaner")
+    if clean is None:
+        clean = _same_cleaner(preset, measured_on)
+    elif isinstance(clean, OwnNetwork):
+        raise ArgumentError(
+            "Mocks are cleaned by a preset. Save yours as one, and give its folder."
+        )
     population = population or measured_on.get("population")
     if population is None:
         raise PresetError(
@@ -190,9 +198,29 @@ def _mocks(preset, n, seed, start, population, survey, clean=None) -> MockSample
         seed,
         start,
         **{name: measured_on.get(name, default) for name, default in DRAWN.items()},
-        plane=measured_on.get("plane", "S1"),
-        cleaner=None if clean in (None, TRUE_SOURCES) else str(clean),
+        plane=preset.config.plane,
+        cleaner=None if not clean else default_cleaner() if clean is True else str(clean),
     )
+
+
+def _same_cleaner(preset, measured_on) -> str | None:
+    """The cleaner of the figures that a preset has, if it still is the one of then."""
+    name = measured_on.get("cleaner")
+    if name is None:
+        return None
+    hint = "Name the one that is to be before it (clean=, --clean)."
+    try:
+        found = open_preset(name).fingerprint
+    except UnknownNameError as error:
+        raise PresetError(
+            f"{preset.name} was measured behind the cleaner {name}, which is not here. {hint}"
+        ) from error
+    if found != measured_on.get("cleaner_sha256"):
+        raise PresetError(
+            f"{preset.name} was measured behind the cleaner {name}, whose weights are others now. "
+            f"{hint}"
+        )
+    return name
 
 
 def _assessed(preset, scored: Scored, seed, threshold) -> Assessment:

@@ -72,6 +72,7 @@ def test_status_bits_never_change():
         "invented_light": 4096,
         "not_cleaned": 8192,
         "nothing_left": 16384,
+        "already_cleaned": 32768,
     }
     assert STATUS.as_dict() == published
 

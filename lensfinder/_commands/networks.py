@@ -9,6 +9,8 @@ import typer
 from lensfinder._commands import options
 from lensfinder._commands.quiet import quietly
 
+NO_CLEANER = "none"
+
 
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe, the preset it makes, or a YAML file.")],
@@ -183,7 +185,7 @@ def evaluate(
     ] = None,
     clean: Annotated[
         str | None,
-        typer.Option(help="The cleaner before a network of cleaned images; none: true sources."),
+        typer.Option(help="The cleaner before the network; none: no cleaner, true sources."),
     ] = None,
     layout: options.Layout = None,
     resample: options.Resample = False,
@@ -214,7 +216,7 @@ def evaluate(
         images=images,
         labels=labels,
         pairs=pairs,
-        clean=clean,
+        clean=False if clean == NO_CLEANER else clean,
         layout=layout,
         fitting=None if images is None else fitting,
         threshold=threshold,

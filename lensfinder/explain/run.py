@@ -133,7 +133,8 @@ def explain(
     OutputExistsError
         If an output exists already; before anything is computed.
     UnknownNameError, PresetError, UntrustedArtefactError
-        If method or preset is not there, or the preset is no finder.
+        If method or preset is not there, the preset is no finder, or the cleaner does not go with
+        it.
     ArgumentError
         If a number cannot be.
     InputContractError
@@ -142,7 +143,6 @@ def explain(
     method_of(method)
     if int(seeds) != seeds or seeds < 1 or seed < 0:
         raise ArgumentError(f"Give at least one seed, from 0. Received: {seeds} from {seed}.")
-    folder = None if output is None else _folder(output, report, overwrite)
     fitting = fitting or Fitting()
     network = Network(preset, "finder", batch_size=batch_size)
     cleaner, _ = stages(clean, batch_size=batch_size)
@@ -150,6 +150,7 @@ def explain(
         fill = Fill.SKY if network.plane == "S3" or cleaner is not None else Fill.GALAXY
     if cleaner is not None:
         network = Chain(network, cleaner=cleaner)
+    folder = None if output is None else _folder(output, report, overwrite)
     explainer = Explainer(
         network.keras_model,
         network.contract,

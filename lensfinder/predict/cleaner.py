@@ -50,6 +50,11 @@ class Cleaner:
         self.contract, self.planes = self.network.contract, tuple(self.network.preset.targets)
         self._second = None
         if denoiser is None:
+            if self.network.plane != "S1":
+                raise PresetError(
+                    f"{self.network.preset.name} takes noiseless images ({self.network.plane}). "
+                    "Give what makes them, too (denoiser=, --denoiser), or another cleaner."
+                )
             return
         self.first = Network(denoiser, "cleaner", batch_size=batch_size)
         found = (tuple(self.first.preset.targets), self.planes)

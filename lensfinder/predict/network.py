@@ -158,16 +158,22 @@ class Network(Answering):
         -------
         CutoutBatch
             One row per cutout. A network that was trained on cleaned images takes no others: they
-            look like nothing it knows, and it answers all the same.
+            look like nothing it knows, and it answers all the same. Nor is a cleaned image cleaned
+            again.
         """
         fitting = fitting or Fitting()
         batch = assemble(cutouts, self.contract, resample=resample, **fitting.arguments())
-        if self.plane == "S1" or to_clean:
+        to_clean = to_clean or (self.preset.task == "cleaner" and self.plane == "S1")
+        if self.plane == "S1" and not to_clean:
             return batch
         assumed = None if fitting.assume is None else fitting.assume.plane
         for row in np.flatnonzero(batch.ok):
             stated = cutouts[row].meta.get("plane") or assumed
-            if stated != self.plane:
+            if to_clean:
+                if stated in (None, "S1"):
+                    continue
+                status, words = "already_cleaned", f"this is {stated}, a cleaned image already"
+            elif stated != self.plane:
                 status, words = "not_cleaned", f"{self.preset.name} reads the plane {self.plane}, "
                 words += f"and this is {stated or 'not said to be one'}: {CLEAN_FIRST}"
             elif cutouts[row].meta.get("dark"):

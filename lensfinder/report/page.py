@@ -38,8 +38,9 @@ REMEDIES: dict[str, str] = {
     "no_score": "Check the pixel values; if they are sound, this is a fault of the preset.",
     "saturated": "Use a shorter exposure: what the core hides cannot be cleaned.",
     "invented_light": "The image is unlike those the cleaner was trained on: clean it otherwise.",
-    "not_cleaned": "Clean it first (find, model, explain: --clean); if it is, add --assume-plane S3.",
+    "not_cleaned": "Clean it first (find, model, explain: --clean); if it is: --assume-plane S3.",
     "nothing_left": "Nothing to judge: noise, or a galaxy without a source to be seen behind it.",
+    "already_cleaned": "Leave the cleaner away, or give the images as they were observed.",
 }
 
 

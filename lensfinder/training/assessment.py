@@ -82,7 +82,12 @@ def assess(scored: Scored, *, preset: str, task: str, targets, rng, threshold=No
     """
     good = np.isfinite(scored.output).all(axis=1)
     if not good.any():
-        raise DatasetSpecError("No object has an answer. The column `status` of a run says why.")
+        statuses = scored.data.get("status", {})
+        found = ", ".join(f"{count} {name}" for name, count in statuses.items())
+        raise DatasetSpecError(
+            f"No object has an answer{f': {found}' if found else ''}. `find` and `model` say what "
+            "is to be done about each (`message`)."
+        )
     measured = Scored(scored.truth[good], scored.output[good], scored.data)
     figures = {"preset": preset, **figures_of(measured, task=task, targets=targets, rng=rng)}
     selection, detection = None, {}

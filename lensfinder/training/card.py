@@ -72,7 +72,7 @@ def measured(figures: dict) -> list[str]:
         if "cleaner" in data:
             parts[0] += (
                 f" The network was shown what `{data['cleaner']}` makes of their noisy images, "
-                "dark ones too, which `find` and `model` refuse."
+                "those too which `find` and `model` refuse, dark ones most of all."
             )
         elif words := PLANE_WORDS.get(data.get("plane")):
             parts[0] += f" The network was shown true planes of these: {words}."

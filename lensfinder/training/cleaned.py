@@ -2,7 +2,7 @@
 
 import functools
 
-from lensfinder.errors import PresetError
+from lensfinder.errors import DatasetSpecError, PresetError
 from lensfinder.zoo import fixed_predict, open_preset
 
 SOURCE = "S3"
@@ -40,22 +40,38 @@ class CleaningStage:
                 f"{self.preset.name} makes no sources alone ({SOURCE}): it is a "
                 f"{self.preset.task}. Give a cleaner, such as edsr-small/lsst-gri-10yr."
             )
+        if self.preset.config.plane != "S1":
+            raise PresetError(
+                f"{self.preset.name} takes noiseless images ({self.preset.config.plane}), not "
+                "noisy ones. Give a cleaner that makes sources of these."
+            )
         self._column = list(self.preset.targets).index(SOURCE)
         self._predict = fixed_predict(self.preset.load(), batch_size=BATCH_SIZE)
 
-    def check(self, contract) -> None:
-        """Say so if its images are not those of a network.
+    def check(self, contract, held=None) -> None:
+        """Say so if its images are not those of a network, or it has seen the mocks.
 
         Parameters
         ----------
         contract : InputContract
             Of the network behind it.
+        held : Held, MockSample or None
+            Mocks that it is to clean.
 
         Raises
         ------
         PresetError
-            If they are not.
+            If it makes other images.
+        DatasetSpecError
+            If it was trained on mocks of the same seed and population: it may know the answers.
         """
+        trained = self.preset.metrics.get("training", {}).get("recipe", {}).get("data", {})
+        seen = (trained.get("seed"), trained.get("population"))
+        if held is not None and seen == (held.seed, str(held.population)):
+            raise DatasetSpecError(
+                f"{self.preset.name} was trained on mocks of seed {held.seed} of "
+                f"{held.population}, and would clean what it has seen. Take another seed."
+            )
         if self.preset.contract != contract:
             ours = self.preset.contract
             raise PresetError(
@@ -86,52 +102,51 @@ def _stage(place: str, fingerprint: str) -> CleaningStage:
     return CleaningStage(place)
 
 
-def stage_of(name_or_path) -> CleaningStage:
-    """A cleaner by name or folder; the one that was opened last is not read again.
+def stage_of(name_or_path) -> CleaningStage | None:
+    """A cleaner by name or folder; one of the last two is not loaded again unless it changed.
 
     Parameters
     ----------
-    name_or_path : str or Path
+    name_or_path : str, Path or None
         The cleaner.
 
     Returns
     -------
-    CleaningStage
-        The stage.
+    CleaningStage or None
+        The stage; None for None.
 
     Raises
     ------
     PresetError, UnknownNameError, UntrustedArtefactError
         As of `CleaningStage`.
     """
+    if name_or_path is None:
+        return None
     return _stage(str(name_or_path), open_preset(name_or_path).fingerprint)
 
 
-def simulated_plane(plane: str, cleaner) -> str:
-    """The plane to simulate, of which another is to be made.
+def check_stages(recipe) -> dict[str, str]:
+    """Open the cleaners of a recipe's validation and test, before anything is trained.
 
     Parameters
     ----------
-    plane : {"S1", "S2", "S3"}
-        What the network is shown.
-    cleaner : str, Path or None
-        What makes it; None for the true one.
+    recipe : Recipe
+        The recipe.
 
     Returns
     -------
-    str
-        The noisy one (S1) if there is a cleaner.
+    dict of str to str
+        Fingerprint of the cleaner of ``validation``, which chooses the best epoch; empty without.
 
     Raises
     ------
-    PresetError
-        If the network is not one of cleaned images.
+    PresetError, UnknownNameError, UntrustedArtefactError, DatasetSpecError
+        As of `CleaningStage` and its `check`.
     """
-    if cleaner is None:
-        return plane
-    if plane != SOURCE:
-        raise PresetError(
-            "A cleaner goes before a network of cleaned images (plane S3). Received: one that was "
-            f"trained on images as they are ({plane}). Leave the cleaner away."
-        )
-    return "S1"
+    found = {}
+    for name, held in (("validation", recipe.validation), ("test", recipe.test)):
+        if held is not None and held.cleaner is not None:
+            stage = stage_of(held.cleaner)
+            stage.check(recipe.contract(), held)
+            found[name] = stage.preset.fingerprint
+    return {name: value for name, value in found.items() if name == "validation"}

@@ -242,7 +242,7 @@ def doubt_of(preset, model, *, population=POPULATION, size=SIZE, seed=SEED, lens
         ellipticity.
     """
     data = preset.metrics.get("data", {})  # drawn as the images of its own validation were
-    drawn = {key: data[key] for key in (*DRAWN, "plane") if key in data}
+    drawn = {key: data[key] for key in (*DRAWN, "plane", "cleaner") if key in data}
     if lenses_of is None:
         calibrated = getattr(preset.config.calibration, "calibrated_on", ())
         lenses_of = [each.population for each in calibrated]

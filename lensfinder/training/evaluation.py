@@ -11,7 +11,7 @@ from lensfinder.errors import DatasetSpecError
 from lensfinder.inversion.relation import SOLUTIONS
 from lensfinder.posterior import Posterior, has_posterior
 from lensfinder.tables import COLUMNS
-from lensfinder.training.cleaned import simulated_plane, stage_of
+from lensfinder.training.cleaned import stage_of
 from lensfinder.training.cleaning import measure_cleaner
 from lensfinder.training.coverage import posterior_figures
 from lensfinder.training.parameter_bins import bins_along
@@ -47,8 +47,7 @@ class MockSample:
     plane : {"S1", "S2", "S3"}
         What the network is shown: noisy, noiseless, or the noiseless source alone.
     cleaner : str or None
-        Preset that makes the source alone (``plane="S3"``) of the noisy images; none, for the true
-        one.
+        Preset that makes the source alone of the noisy images, which is shown instead of `plane`.
     """
 
     survey: str
@@ -88,7 +87,16 @@ class MockSample:
             "n": self.size,
             **self.drawing,
             **({} if self.plane == "S1" else {"plane": self.plane}),
-            **({} if self.cleaner is None else {"cleaner": str(self.cleaner)}),
+            **self._cleaned(),
+        }
+
+    def _cleaned(self) -> dict:
+        """The cleaner and its weights, of which the figures are."""
+        if self.cleaner is None:
+            return {}
+        return {
+            "cleaner": str(self.cleaner),
+            "cleaner_sha256": stage_of(self.cleaner).preset.fingerprint,
         }
 
     def digest(self) -> str:
@@ -104,7 +112,6 @@ class MockSample:
         survey = load_survey(self.survey)
         parts = [survey, load_population(self.population)]
         plain = [self.facts(survey), *(part.model_dump(mode="json") for part in parts)]
-        plain += [] if self.cleaner is None else [stage_of(self.cleaner).preset.fingerprint]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
@@ -157,8 +164,9 @@ def score_mocks(predict, sample: MockSample, *, contract, note=None) -> Scored:
     from lensfinder.simulate import Simulator
     from lensfinder.specs import load_survey
 
-    if sample.cleaner is not None:
-        stage_of(sample.cleaner).check(contract)
+    stage = stage_of(sample.cleaner)
+    if stage is not None:
+        stage.check(contract, sample)
 
     survey = load_survey(sample.survey)
     scales = {group.name: survey.group(group.name).pixel_scale for group in contract.groups}
@@ -166,13 +174,13 @@ def score_mocks(predict, sample: MockSample, *, contract, note=None) -> Scored:
         sample.survey,
         sample.population,
         seed=sample.seed,
-        planes=(simulated_plane(sample.plane, sample.cleaner),),
+        planes=(sample.plane if stage is None else "S1",),
         **sample.drawing,
     )
     truth, output = [], []
     for mocks in simulator.stream(start=sample.start, count=sample.size, batch=BATCH_SIZE):
-        channels, cleaner = contract.channels(survey), sample.cleaner
-        batch = plane_batch(mocks, sample.plane, ("label",), channels, cleaner=cleaner)
+        channels = contract.channels(survey)
+        batch = plane_batch(mocks, sample.plane, ("label",), channels, cleaner=stage)
         contract.check(batch.images, scales, survey.unit)
         truth.append(_known(mocks.truth, survey))
         output.append(predict(batch.images))

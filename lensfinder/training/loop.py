@@ -24,6 +24,7 @@ from lensfinder.training.checkpoint import (
     training_arrays,
     write_checkpoint,
 )
+from lensfinder.training.cleaned import check_stages
 from lensfinder.training.feed import WorkerPool, feed
 from lensfinder.training.listeners import default_listener
 from lensfinder.training.network import adapt_network, build_network, compile_network
@@ -162,6 +163,8 @@ def _resolved(recipe, source, validation) -> dict:
     resolved = {**recipe.resolved(), "backend": keras.backend.backend()}
     if recipe.start is not None:
         resolved["start"] = open_preset(recipe.start).fingerprint
+    if cleaners := check_stages(recipe):  # its weights choose the best epoch
+        resolved["cleaners"] = cleaners
     for name, given in (("source", source), ("validation", validation)):
         fingerprint = getattr(given, "fingerprint", None)
         if fingerprint is not None:

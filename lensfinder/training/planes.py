@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from lensfinder.specs import load_population, load_survey
-from lensfinder.training.cleaned import simulated_plane, stage_of
+from lensfinder.training.cleaned import stage_of
 from lensfinder.training.cleaning import patches, plane_truth
 from lensfinder.training.recipe_data import drawing
 from lensfinder.training.sources import Batch, SimulatorSource, choose
@@ -80,9 +80,8 @@ def plane_batch(mocks, plane: str, targets, groups, *, patch=None, rng=None, cle
         Side of the pieces to cut, in pixels.
     rng : numpy.random.Generator or None
         For random pieces; the middle by default.
-    cleaner : str, Path or None
-        Cleaner that makes the plane, the source alone, of the noisy one; by default the true one
-        is shown.
+    cleaner : CleaningStage or None
+        What makes the plane, the source alone, of the noisy one; by default the true one is shown.
 
     Returns
     -------
@@ -93,12 +92,10 @@ def plane_batch(mocks, plane: str, targets, groups, *, patch=None, rng=None, cle
     ------
     DatasetSpecError
         If a plane is missing, or a piece cannot be cut.
-    PresetError, UnknownNameError, UntrustedArtefactError
-        If there is no such cleaner, or it makes other planes.
     """
-    images = choose(mocks.planes[simulated_plane(plane, cleaner)], groups)
+    images = choose(mocks.planes[plane if cleaner is None else "S1"], groups)
     if cleaner is not None:
-        images = stage_of(cleaner)(images)
+        images = cleaner(images)
     if set(targets) <= {"S2", "S3"}:
         ((group, channels),) = groups.items()
         y = plane_truth(mocks.planes, targets, group, channels)
@@ -176,11 +173,12 @@ def plane_objects(recipe, held, *, batch: int):
     Batch
         All of them.
     """
-    if held.cleaner is not None:
-        stage_of(held.cleaner).check(recipe.contract())
-    shown = simulated_plane(recipe.plane, held.cleaner)
-    source = plane_source(recipe, _as_data(held, shown), batch)
-    kept = {"patch": source.patch, "cleaner": held.cleaner}
+    stage = stage_of(held.cleaner)
+    if stage is not None:
+        stage.check(recipe.contract(), held)
+    data = _as_data(held, recipe.plane if stage is None else "S1")
+    source = plane_source(recipe, data, batch)
+    kept = {"patch": source.patch, "cleaner": stage}
     parts = [
         plane_batch(mocks, recipe.plane, source.targets, source.groups, **kept)
         for mocks in source.simulator.stream(start=held.start, count=held.size, batch=batch)

@@ -140,7 +140,7 @@ class Held(_Part):
     """Objects kept apart from training, to choose the best epoch or to report figures.
 
     A network of true sources (``plane: S3``) is shown what `cleaner`, a preset, leaves of the noisy
-    images instead, as it will be in use.
+    images instead, refusing nothing.
     """
 
     population: str

@@ -1,6 +1,7 @@
 """Networks behind a cleaner: validated, calibrated and measured on what it leaves of mocks."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from test_answers import WithPlanes
 from test_evaluation import HELD
 from tiny_training import recipe
 
-from lensfinder.errors import PresetError, RecipeError
+from lensfinder.errors import CheckpointError, DatasetSpecError, PresetError, RecipeError
 from lensfinder.evaluate import evaluate
 from lensfinder.training.answers import measured_sample
 from lensfinder.training.calibrate import calibrate
@@ -18,7 +19,7 @@ from lensfinder.training.publish import held_sample, publish
 from lensfinder.training.recipe import Recipe, load_recipe
 from lensfinder.training.recipe_data import Held
 from lensfinder.training.sources import validation_objects
-from lensfinder.zoo import fixed_predict, open_preset
+from lensfinder.zoo import fixed_predict, open_preset, save_preset
 from tests.test_clean import save
 
 MOCKS = {"kind": "simulator", "population": "pearson2019-train", "seed": 1}
@@ -100,18 +101,57 @@ def test_a_card_says_so_and_the_same_is_measured_again(cleaner, tmp_path):
     assert again["finder"]["roc_auc"] == pytest.approx(preset.metrics["finder"]["roc_auc"])
     named = evaluate(preset, 64, clean=cleaner, **terms)
     assert named["finder"]["roc_auc"] == again["finder"]["roc_auc"]
-    true = evaluate(preset, 64, clean="none", **terms)
+    true = evaluate(preset, 64, clean=False, **terms)
     assert "cleaner" not in true["data"]
     assert true["finder"]["log_loss"] != again["finder"]["log_loss"]
-    fitted = calibrate(preset.folder, tmp_path / "calibrated", method="temperature")
-    assert fitted.metrics["data"]["cleaner"] == cleaner
 
 
-def test_the_digest_is_that_of_the_cleaners_weights(cleaner, tmp_path):
-    sample = held_sample(behind(tmp_path, cleaner))
+def test_figures_are_of_the_cleaners_weights(cleaner, tmp_path):
+    """Another cleaner under the same name is another sample, and is not taken in silence."""
+    place = tmp_path / "cleaner"
+    shutil.copytree(cleaner, place)
+    given = behind(tmp_path, str(place))
+    sample = held_sample(given)
     digest = sample.digest()
-    assert digest == dataclasses.replace(sample).digest()
-    assert digest != dataclasses.replace(sample, cleaner=None).digest()
+    assert digest == held_sample(given).digest()
+    preset = publish(
+        given, train(given, tmp_path / "run"), place=tmp_path / "p", calibration="none"
+    )
+    resumed = train(given, tmp_path / "run")
+    assert resumed.finished
+    again = open_preset(place)
+    model = again.load()
+    model.set_weights([1.01 * weight for weight in model.get_weights()])
+    about = {"builder": again.config.builder, "arguments": again.config.arguments}
+    about |= {"task": "cleaner", "targets": again.targets, "contract": again.contract}
+    save_preset(place, model, metrics=again.metrics, card="x", overwrite=True, **about)
+    assert sample.digest() != digest
+    with pytest.raises(CheckpointError):
+        train(given, tmp_path / "run")
+    with pytest.raises(PresetError, match="weights are others now"):
+        evaluate(preset, 16, survey=given.survey)
+    evaluate(preset, 64, survey=given.survey, clean=str(place))
+    shutil.rmtree(place)
+    with pytest.raises(PresetError, match="not here"):
+        evaluate(preset, 16, survey=given.survey)
+
+
+def test_validation_for_the_calibration_is_behind_the_cleaner_too(cleaner, tmp_path, monkeypatch):
+    from lensfinder.training import calibrate as module
+
+    given, seen = behind(tmp_path, cleaner), []
+
+    def noted(predict, sample, **terms):
+        seen.append(sample)
+        return score_mocks(predict, sample, **terms)
+
+    monkeypatch.setattr(module, "score_mocks", noted)
+    preset = publish(
+        given, train(given, tmp_path / "run"), place=tmp_path / "p", calibration="temperature"
+    )
+    calibrate(preset.folder, tmp_path / "again", method="temperature")
+    assert [sample.seed for sample in seen] == [8, HELD["seed"]] * 2
+    assert {sample.cleaner for sample in seen} == {cleaner}
 
 
 def test_what_does_not_go_with_a_cleaner_says_so(cleaner, tmp_path):
@@ -122,11 +162,16 @@ def test_what_does_not_go_with_a_cleaner_says_so(cleaner, tmp_path):
     sample, contract = held_sample(given), given.contract()
     with pytest.raises(PresetError, match="one input contract"):
         score_mocks(None, dataclasses.replace(sample, cleaner=other), contract=contract)
-    with pytest.raises(PresetError, match="cleaned images"):
-        score_mocks(None, dataclasses.replace(sample, plane="S1"), contract=contract)
     denoiser = save(tmp_path, "denoiser", targets=("S2",))
     with pytest.raises(PresetError, match="makes no sources"):
         validation_objects(behind(tmp_path, denoiser))
+    with pytest.raises(PresetError, match="makes no sources"):  # before anything is trained
+        train(behind(tmp_path, cleaner, test={**HELD, "cleaner": denoiser}), tmp_path / "early")
+    assert not (tmp_path / "early" / "config.yaml").exists()
+    own = {"population": MOCKS["population"], "seed": MOCKS["seed"], "size": 8, "cleaner": cleaner}
+    known = behind(tmp_path, cleaner, data={**SOURCES, "seed": 5}, validation=own)
+    with pytest.raises(DatasetSpecError, match="was trained on mocks of seed 1"):
+        validation_objects(known)
     for name in ("validation", "test"):
         held = {name: {**HELD, "cleaner": cleaner, "seed": 33}}
         with pytest.raises((RecipeError, ValueError), match=f"{name}: a cleaner goes before"):
