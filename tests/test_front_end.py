@@ -16,8 +16,6 @@ from lensfinder.errors import (
     PresetError,
     UnknownNameError,
 )
-from lensfinder.evaluate import evaluate
-from lensfinder.explain import explain
 from lensfinder.find import find
 from lensfinder.model import model
 from lensfinder.predict import Fitting, OwnNetwork
@@ -335,86 +333,3 @@ def test_failures_fall_into_the_categories_of_the_paper():
     agreement, disagree = scale_agreement(first, second, 0.5)
     assert disagree.tolist()[:3] == [True, False, False]
     assert np.isnan(agreement[-1])
-
-
-@pytest.fixture(scope="module")
-def dimmer():
-    """A cleaner whose images are not those it was given, so that it matters who sees what."""
-    agreed = tiny.contract()
-    return OwnNetwork(own_cleaner(), "cleaner", agreed, targets=("S2", "S3"), name="dimmer")
-
-
-def test_labelled_images_are_measured_behind_a_cleaner(presets, dimmer, tmp_path):
-    shown, finder = tiny.images(12), presets["finder"]
-    labels = tmp_path / "labels.csv"
-    labels.write_text("id,label\n" + "".join(f"{i},{i % 2}\n" for i in range(12)))
-    given = {"images": shown, "labels": labels}
-    found = evaluate(finder, clean=dimmer, **given)
-    assert found["data"]["cleaner"] == "dimmer"
-    scores = np.array(find(shown, preset=finder, clean=dimmer)["p_lens"], float)
-    expected = -np.nanmean(np.log(np.where(np.arange(12) % 2, scores, 1 - scores)))
-    assert found["finder"]["log_loss"] == pytest.approx(expected, rel=1e-4)
-    bare = evaluate(finder, **given)
-    assert "cleaner" not in bare["data"]
-    assert bare["finder"]["log_loss"] != pytest.approx(expected, rel=1e-3)
-    assert evaluate(finder, clean=False, **given)["finder"] == bare["finder"]
-    with pytest.raises(PresetError, match="modeller"):
-        evaluate(finder, clean=presets["modeller"], **given)
-    with pytest.raises(ArgumentError, match="Mocks are cleaned by a preset"):
-        evaluate(finder, 20, population="finder-test", clean=dimmer)
-
-
-def test_what_a_finder_sees_in_a_cleaned_image_is_explained(presets, dimmer, tmp_path):
-    shown, finder = tiny.images(2), presets["finder"]
-    shown["vis"][1, 3, 3] = np.nan
-    given = {"samples": 60, "regions": 20, "seeds": 1, "check": False, "fill": "sky"}
-    table = explain(shown, preset=finder, clean=dimmer, output=tmp_path / "out", **given)
-    scores = find(shown, preset=finder, clean=dimmer)
-    assert list(table["status"]) == list(scores["status"]) == ["ok", "nan_pixels"]
-    np.testing.assert_allclose(table["p_lens"], scores["p_lens"], rtol=1e-5)
-    assert "--clean '<dimmer>'" in table.meta["command"]
-    assert (tmp_path / "out" / "report.html").is_file()
-    dimmed = explain({"vis": 0.5 * shown["vis"]}, preset=finder, **given)
-    bare = explain(shown, preset=finder, **given)
-    np.testing.assert_allclose(table["lens1_weight"], dimmed["lens1_weight"], rtol=1e-3)
-    assert abs(table["lens1_weight"][0] / bare["lens1_weight"][0] - 1) > 1e-2
-    with pytest.raises(PresetError, match="one input contract"):
-        explain(shown, preset=finder, clean=True, output=tmp_path / "none")
-    assert not (tmp_path / "none").exists()
-
-
-def test_a_cleaned_image_is_not_cleaned_again(presets, tmp_path):
-    shown, finder, cleaner = tiny.images(3), presets["finder"], presets["cleaner"]
-    clean(shown, tmp_path / "once", preset=cleaner)
-    files = sorted((tmp_path / "once").glob("*.fits"))
-    table = clean(files, tmp_path / "twice", preset=cleaner)
-    assert set(table["status"]) == {"already_cleaned"}
-    assert not list((tmp_path / "twice").glob("*.fits"))
-    for verb in (find, explain):
-        again = verb(files, preset=finder, clean=cleaner)
-        assert set(again["status"]) == {"already_cleaned"}
-        assert np.isnan(again["p_lens"]).all()
-    assumed = find(shown, preset=finder, clean=cleaner, fitting=Fitting(assume=Assume(plane="S3")))
-    assert set(assumed["status"]) == {"already_cleaned"}
-
-
-def test_a_deblender_of_noiseless_images_needs_its_denoiser(presets, tmp_path):
-    whole = zoo.open_preset(presets["deblender"])
-    place = tmp_path / "deblender"
-    zoo.save_preset(
-        place,
-        whole.load(),
-        builder=whole.config.builder,
-        arguments=whole.config.arguments,
-        task="cleaner",
-        targets=whole.targets,
-        contract=whole.contract,
-        metrics={},
-        card="For tests.",
-        plane="S2",
-    )
-    shown = tiny.images(2)
-    with pytest.raises(PresetError, match="noiseless images"):
-        clean(shown, tmp_path / "out", preset=str(place))
-    table = clean(shown, tmp_path / "out", preset=str(place), denoiser=presets["denoiser"])
-    assert set(table["status"]) == {"ok"}
