@@ -1,4 +1,4 @@
-"""What else looks at cleaned images: labelled ones measured, scores explained; none cleaned twice."""
+"""What else looks at cleaned images: labels are compared, scores explained; none is cleaned twice."""
 
 import numpy as np
 import pytest
