@@ -1,4 +1,4 @@
-"""What else looks at cleaned images: labels are compared, scores explained; none is cleaned twice."""
+"""What else looks at cleaned images: labels are compared, scores explained, none cleaned twice."""
 
 import numpy as np
 import pytest
