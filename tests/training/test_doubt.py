@@ -1,5 +1,7 @@
 """Doubts: answers to images of no lens are told from those to lenses, and one that was taught."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -213,3 +215,28 @@ def test_what_has_no_calibrated_posterior_learns_no_doubt(tmp_path):
     plain = tiny.save(tmp_path, "modeller", targets=TARGETS)
     with pytest.raises(PresetError, match="calibrate it first"):
         add_doubt(plain)
+
+
+def test_a_doubt_is_fitted_on_images_of_the_kind_the_network_was_measured_on(monkeypatch):
+    from lensfinder.training import doubt
+
+    class StopHere(Exception):
+        pass
+
+    def stop(predict, sample, **terms):
+        raise StopHere(sample)
+
+    monkeypatch.setattr(doubt, "score_mocks", stop)
+    monkeypatch.setattr(doubt, "feature_model", lambda model: model)
+    monkeypatch.setattr(doubt, "fixed_predict", lambda model: model)
+    data = {"plane": "S3", "cleaner": "edsr-small/lsst-gri-10yr", "visits": 4}
+    preset = SimpleNamespace(
+        metrics={"data": data},
+        config=SimpleNamespace(calibration=None),
+        contract=tiny.contract(survey="lsst-gri-10yr"),
+        targets=("theta_E", "e1", "e2"),
+    )
+    with pytest.raises(StopHere) as caught:
+        doubt_of(preset, SimpleNamespace(output_shape=(None, 6)))
+    (sample,) = caught.value.args
+    assert {name: getattr(sample, name) for name in data} == data
