@@ -140,8 +140,9 @@ def report(name, networks, given) -> None:
     ending += "" if given.recipe == "ours" or name == "table" else f"-{given.recipe}"
     parameters = PEARSON_ROWS if name == "table" else SHOWN
     plot = study_plot(rows, parameters=parameters, title=f"Pearson et al. 2019: {name}")
-    plots.save(plot, (given.folder or RESULTS) / f"pearson2019{ending}.png")
+    # first the result: a new figure beside it would be a change of the commit that it names
     write_result(f"pearson2019{ending}", without_nan(figures), seed=SEED, folder=given.folder)
+    plots.save(plot, (given.folder or RESULTS) / f"pearson2019{ending}.png")
 
 
 DIFFERENCES = (
