@@ -93,10 +93,14 @@ class ShardSource:
             done += 1
             yield _batch(images, y, ids, self.groups, planes=self.planes)
         if done < last:
-            raise DatasetSpecError(
-                f"The training split of {Path(self.folder)} ends after {done} batches of "
-                f"{self.batch_size}. Received: steps_per_epoch={last}. Lower it in the recipe."
-            )
+            raise _too_few(self.folder, done, self.batch_size, last)
+
+
+def _too_few(folder, batches, batch_size, steps):
+    return DatasetSpecError(
+        f"The training split of {Path(folder)} ends after {batches} batches of {batch_size}. "
+        f"Received: steps_per_epoch={steps}. Lower it in the recipe."
+    )
 
 
 def source_of(recipe, data, batch_size: int) -> ShardSource:
@@ -115,7 +119,15 @@ def source_of(recipe, data, batch_size: int) -> ShardSource:
     -------
     ShardSource
         Their training split.
+
+    Raises
+    ------
+    DatasetSpecError
+        If it is smaller than an epoch.
     """
+    whole = training_rows(data.model_dump()) // batch_size
+    if whole < recipe.steps_per_epoch:
+        raise _too_few(data.folder, whole, batch_size, recipe.steps_per_epoch)
     return ShardSource(
         folder=data.folder,
         targets=recipe.truth_columns,

@@ -54,6 +54,15 @@ def test_batches_are_a_function_of_position(given):
         list(source.batches(0, 0, 50))
 
 
+def test_shards_that_are_too_few_for_an_epoch_say_so_before_it_begins(given, tmp_path):
+    rows = sum(len(batch.ids) for batch in make_source(given).batches(0, 0, given.steps_per_epoch))
+    longer = given.model_copy(update={"steps_per_epoch": 50})
+    with pytest.raises(DatasetSpecError, match="steps_per_epoch=50. Lower it"):
+        train(longer, tmp_path / "run")
+    assert not (tmp_path / "run" / "config.yaml").exists()
+    assert rows == given.steps_per_epoch * given.batch_size
+
+
 def test_validation_is_the_other_split(given):
     held = validation_objects(given)
     assert set(split_of(held.ids)) == {"validation"}
