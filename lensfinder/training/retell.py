@@ -15,8 +15,9 @@ def retell(name_or_path):
     """Write the card of a preset anew, and what in its ``metrics.json`` is words.
 
     The description is that of the recipe which makes the preset now, if the package has one (of
-    several, one with the same network); the command that reproduces the figures is added where
-    there is none. Weights, configuration and figures stay as they are, byte by byte.
+    several, one with the same network and the same kind of data); the command that reproduces the
+    figures is added where there is none. Weights, configuration and figures stay as they are, byte
+    by byte.
 
     Parameters
     ----------
@@ -105,13 +106,19 @@ def _data(recorded):
 
 
 def _description(name: str, recorded: dict) -> str | None:
-    """What the recipe says that makes the preset now; of several, one of the same network."""
+    """What the recipe says that makes the preset now; of several, one of the same network.
+
+    Where all are of families, of the same kind of data, too.
+    """
+    found = {recipe: load_recipe(recipe) for recipe in makers(name)}
     alike = [
-        recipe
-        for recipe in makers(name)
-        if load_recipe(recipe).network.model_dump(mode="json") == recorded["network"]
+        name
+        for name, recipe in found.items()
+        if recipe.network.model_dump(mode="json") == recorded["network"]
     ]
-    meant = [recipe for recipe in alike if "/" not in recipe] or alike
+    kind = recorded["data"]["kind"]
+    meant = [recipe for recipe in alike if "/" not in recipe]
+    meant = meant or [recipe for recipe in alike if found[recipe].data.kind == kind] or alike
     try:
         return load_recipe(meant[0] if len(meant) == 1 else name).description.strip()
     except LensfinderError:  # no recipe of the package makes it, or several do
