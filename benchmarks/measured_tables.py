@@ -266,25 +266,6 @@ def modellers(found) -> list[str]:
     return rows_of(["mocks", "preset", "all", *medians], rows)
 
 
-def table_2(found) -> list[str]:
-    """Detection and modelling of Madireddy et al., component-wise and end-to-end."""
-    figures, rows = found["madireddy"], []
-    paper = figures["published"]
-    for name, of in figures["detect"].items():
-        theirs = " / ".join(f"{value:.2f}" for value in paper["detect"][name])
-        ours = " / ".join("-" if value is None else f"{value:.3f}" for value in of.values())
-        rows.append([f"lens or not, {name}", ours, theirs])
-    for name, of in figures["model"].items():
-        theirs = paper["model"].get(name)
-        rows.append(
-            [f"parameters, {name}", f"{of['mae']:.3f}", "-" if theirs is None else f"{theirs:.2f}"]
-        )
-    for name, theirs in paper["psnr"].items():
-        rows.append([f"PSNR (dB), {name}", f"{figures['psnr'][name]:.1f}", f"{theirs:.1f}"])
-    head = ["", "ours: accuracy / AUC / precision / recall; mean absolute error; PSNR", "paper"]
-    return rows_of(head, rows)
-
-
 def behind_cleaner(found) -> list[str]:
     """A finder of cleaned images on true sources, behind the cleaner, and on what is no source."""
     figures, rows = found["behind_cleaner"], []

@@ -67,11 +67,10 @@ def evaluate(
         Of an auditor: stored pairs of reconstructions (`lensfinder.training.reconstructions`) in
         place of new ones; of those that it was trained with, the lenses that were kept apart.
     clean : None, bool, str, path or OwnNetwork
-        The cleaner before the network, as in `lensfinder.find`. By default mocks are shown as those
-        that the preset was measured on, and images as they are; with False neither is cleaned, and
-        mocks are those of the plane that the network was trained on. What `find` has no answer
-        about behind the cleaner has none of images here, and one of mocks, where the cleaner is a
-        preset.
+        The cleaner before the network, as in `lensfinder.find`; of mocks, a preset. By default
+        mocks are cleaned if those that the preset was measured on were, and images are not. With
+        False nothing is cleaned: mocks are shown in the plane that the network was trained on.
+        Images that the cleaner refuses have no answer, as in `find`; mocks all have one.
     layout, resample, fitting : str, bool, Fitting
         How the images are made to fit, as in `lensfinder.find`.
     threshold : float or None

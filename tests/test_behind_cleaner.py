@@ -1,9 +1,12 @@
 """What else looks at cleaned images: labels are compared, scores explained, none cleaned twice."""
 
+import sys
+
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from lensfinder import zoo
+from lensfinder import cli, zoo
 from lensfinder.clean import clean
 from lensfinder.data import Assume
 from lensfinder.errors import ArgumentError, PresetError
@@ -58,8 +61,11 @@ def test_labelled_images_are_measured_behind_a_cleaner(presets, dimmer, tmp_path
 def test_what_a_finder_sees_in_a_cleaned_image_is_explained(presets, dimmer, tmp_path):
     shown, finder = tiny.images(2), presets["finder"]
     shown["vis"][1, 3, 3] = np.nan
-    given = {"samples": 60, "regions": 20, "seeds": 1, "check": False, "fill": "sky"}
+    given = {"samples": 60, "regions": 20, "seeds": 1, "check": False}
     table = explain(shown, preset=finder, clean=dimmer, output=tmp_path / "out", **given)
+    assert table.meta["settings"]["fill"] == "sky", "there is no galaxy to fill with"
+    assert explain(shown, preset=finder, **given).meta["settings"]["fill"] == "galaxy"
+    given["fill"] = "sky"
     scores = find(shown, preset=finder, clean=dimmer)
     assert list(table["status"]) == list(scores["status"]) == ["ok", "nan_pixels"]
     np.testing.assert_allclose(table["p_lens"], scores["p_lens"], rtol=1e-5)
@@ -109,3 +115,20 @@ def test_a_deblender_of_noiseless_images_needs_its_denoiser(presets, tmp_path):
         clean(shown, tmp_path / "out", preset=str(place))
     table = clean(shown, tmp_path / "out", preset=str(place), denoiser=presets["denoiser"])
     assert set(table["status"]) == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [(["--clean", "none"], {"clean": False}), (["--clean", "x/y"], {"clean": "x/y"}), ([], {})],
+)
+def test_the_command_line_says_which_cleaner_or_none(typed, meant, monkeypatch):
+    seen = []
+
+    def noted(preset, **given):
+        seen.append({name: value for name, value in given.items() if name == "clean"})
+        return {}
+
+    monkeypatch.setattr(sys.modules["lensfinder.evaluate"], "evaluate", noted)
+    done = CliRunner().invoke(cli.app, ["evaluate", "vib-detect/lsst-gri-10yr", *typed])
+    assert done.exit_code == 0, done.output
+    assert seen == [meant]

@@ -11,6 +11,7 @@ from lensfinder.errors import FRONT_STATUS, STATUS, PresetError
 from lensfinder.predict.cleaned_files import CleanedFiles
 from lensfinder.predict.network import Answers, Network
 from lensfinder.predict.rarity import Rarity
+from lensfinder.training.cleaned import refuse_other_images
 
 
 class Chain:
@@ -68,13 +69,8 @@ class Chain:
                 f"{self.preset.name} is a {self.preset.task}, whose answers change with the scale. "
                 "Look at two scales with a finder only."
             )
-        if cleaner is not None and cleaner.contract != self.contract:
-            raise PresetError(
-                f"The cleaner {cleaner.network.preset.name} makes other images than "
-                f"{self.preset.name} takes: {cleaner.contract.shapes} of "
-                f"{cleaner.contract.survey}, and {self.contract.shapes} of "
-                f"{self.contract.survey}. Give networks of one input contract."
-            )
+        if cleaner is not None:
+            refuse_other_images(cleaner.network.preset.name, cleaner.contract, self.contract)
 
     def __call__(self, cutouts, *, resample: bool = False, fitting=None) -> Answers:
         """Answers for some objects.

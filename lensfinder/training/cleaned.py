@@ -72,13 +72,7 @@ class CleaningStage:
                 f"{self.preset.name} was trained on mocks of seed {held.seed} of "
                 f"{held.population}, and would clean what it has seen. Take another seed."
             )
-        if self.preset.contract != contract:
-            ours = self.preset.contract
-            raise PresetError(
-                f"The cleaner {self.preset.name} makes images of {ours.shapes} for {ours.survey}, "
-                f"the network behind it takes {contract.shapes} for {contract.survey}. Give "
-                "networks of one input contract."
-            )
+        refuse_other_images(self.preset.name, self.preset.contract, contract)
 
     def __call__(self, images) -> dict:
         """The sources on some images.
@@ -125,7 +119,7 @@ def stage_of(name_or_path) -> CleaningStage | None:
     return _stage(str(name_or_path), open_preset(name_or_path).fingerprint)
 
 
-def check_stages(recipe) -> dict[str, str]:
+def check_stages(recipe) -> str | None:
     """Open the cleaners of a recipe's validation and test, before anything is trained.
 
     Parameters
@@ -135,18 +129,39 @@ def check_stages(recipe) -> dict[str, str]:
 
     Returns
     -------
-    dict of str to str
-        Fingerprint of the cleaner of ``validation``, which chooses the best epoch; empty without.
+    str or None
+        Fingerprint of the cleaner of `validation`, which chooses the best epoch.
 
     Raises
     ------
     PresetError, UnknownNameError, UntrustedArtefactError, DatasetSpecError
         As of `CleaningStage` and its `check`.
     """
-    found = {}
-    for name, held in (("validation", recipe.validation), ("test", recipe.test)):
-        if held is not None and held.cleaner is not None:
-            stage = stage_of(held.cleaner)
+    for held in (recipe.test, recipe.validation):
+        stage = None if held is None else stage_of(held.cleaner)
+        if stage is not None:
             stage.check(recipe.contract(), held)
-            found[name] = stage.preset.fingerprint
-    return {name: value for name, value in found.items() if name == "validation"}
+    return None if stage is None else stage.preset.fingerprint
+
+
+def refuse_other_images(cleaner: str, made, taken) -> None:
+    """Refuse a cleaner whose images are not those of the network behind it.
+
+    Parameters
+    ----------
+    cleaner : str
+        Its name.
+    made, taken : InputContract
+        Of the cleaner, and of the network.
+
+    Raises
+    ------
+    PresetError
+        If they differ.
+    """
+    if made != taken:
+        raise PresetError(
+            f"The cleaner {cleaner} makes images of {made.shapes} for {made.survey}, the network "
+            f"behind it takes {taken.shapes} for {taken.survey}. Give networks of one input "
+            "contract."
+        )

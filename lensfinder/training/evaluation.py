@@ -20,6 +20,7 @@ from lensfinder.training.recipe_data import drawing
 from lensfinder.training.run_folder import versions
 from lensfinder.training.scores import finder_figures, modeller_figures, without_nan
 from lensfinder.training.solution_scores import labels_of, lenses_of_pairs, solution_figures
+from lensfinder.zoo import open_preset
 
 # Far from the seeds of all recipes in data_specs/recipes: what it draws is new to every preset.
 TEST_SEED = 770_001
@@ -94,13 +95,13 @@ class MockSample:
         """The cleaner and its weights, of which the figures are."""
         if self.cleaner is None:
             return {}
-        return {
-            "cleaner": str(self.cleaner),
-            "cleaner_sha256": stage_of(self.cleaner).preset.fingerprint,
-        }
+        fingerprint = open_preset(self.cleaner).fingerprint
+        return {"cleaner": str(self.cleaner), "cleaner_sha256": fingerprint}
 
     def digest(self) -> str:
-        """The sample in one number: survey and population written out, the cleaner's weights too.
+        """The sample in one number, of what its files say, which may be edited.
+
+        Survey and population are written out, and the cleaner's weights are in it.
 
         Returns
         -------

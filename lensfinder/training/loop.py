@@ -163,8 +163,8 @@ def _resolved(recipe, source, validation) -> dict:
     resolved = {**recipe.resolved(), "backend": keras.backend.backend()}
     if recipe.start is not None:
         resolved["start"] = open_preset(recipe.start).fingerprint
-    if cleaners := check_stages(recipe):  # its weights choose the best epoch
-        resolved["cleaners"] = cleaners
+    if cleaner := check_stages(recipe):  # its weights choose the best epoch
+        resolved["cleaner"] = cleaner
     for name, given in (("source", source), ("validation", validation)):
         fingerprint = getattr(given, "fingerprint", None)
         if fingerprint is not None:

@@ -112,8 +112,8 @@ def _description(name: str, recorded: dict) -> str | None:
     """
     found = {recipe: load_recipe(recipe) for recipe in makers(name)}
     alike = [
-        name
-        for name, recipe in found.items()
+        title
+        for title, recipe in found.items()
         if recipe.network.model_dump(mode="json") == recorded["network"]
     ]
     kind = recorded["data"]["kind"]
